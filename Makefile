@@ -1,0 +1,56 @@
+# Everything runs in .venv, which the first verb you use creates; nothing is installed globally.
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.ready
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$p" && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup replay record standin test golden lint format lock clean
+
+help: ## Show the verbs
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Create .venv with everything in it (the other verbs do it by themselves)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "golden-replay needs Python 3.11 or newer with venv and pip"; exit 2; }
+	@echo "Setting up .venv with $(PYTHON), once …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+replay: $(READY) ## Re-execute a recorded run, offline: make replay RUN=episode_12345
+	@test -n "$(RUN)" || { echo "Which one? make replay RUN=episode_12345"; exit 2; }
+	@$(BIN)/replay run "$(RUN)"
+
+record: $(READY) ## Record the example's episodes, cassettes and goldens anew, against the stand-in
+	@$(BIN)/python -m examples.support_agent.record
+
+standin: $(READY) ## Start the stand-in provider and APIs on 127.0.0.1:8377
+	@$(BIN)/python -m examples.support_agent.standin
+
+test: $(READY) ## Run the whole test suite
+	@$(BIN)/pytest
+
+golden: $(READY) ## Replay the golden tests, offline
+	@TEST_MODE=GOLDEN $(BIN)/pytest -m golden
+
+lint: $(READY) ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## Resolve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
+		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+
+clean: ## Remove .venv and the derived store
+	rm -rf .venv episodes/episodes.db episodes/episodes.db-wal episodes/episodes.db-shm

@@ -1,0 +1,175 @@
+"""The forms in which values are hashed, keyed and compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from replay.model import Difference, Headers, Json, Request
+
+KEY_SCHEMA = 1
+"""Version of `request_key`; it is written to every manifest."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MISSING = "(absent)"
+
+
+def canonical_json(value: object) -> str:
+    """
+    Serialize *value* to the form that is hashed and diffed.
+
+    The order in which a provider emits keys never shows up as drift:
+
+    >>> canonical_json({"b": 1, "a": "é"})
+    '{"a":"é","b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_hash(value: object) -> str:
+    """
+    Name *value* by its content, tagged with the algorithm: BLAKE2b, 128 bits, in hex.
+
+    >>> content_hash({"a": 1}) == content_hash({"a": 1}) != content_hash({"a": 2})
+    True
+    """
+    return _digest(canonical_json(_plain(value)).encode("utf-8", "surrogatepass"))
+
+
+def bytes_hash(data: bytes) -> str:
+    """Name *data* by its content, as `content_hash` does for values."""
+    return _digest(data)
+
+
+def request_key(request: Request) -> str:
+    """
+    Reduce *request* to what decides whether a recorded one answers it.
+
+    Method, canonical URL, canonical body. Headers are left out: they carry credentials, versions
+    and trace ids, and what selects an answer stands in the body.
+    """
+    digest = blake2b(digest_size=16)
+    for part in (request.method.upper(), canonical_url(request.url)):
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    digest.update(canonical_body(request))
+    return digest.hexdigest()
+
+
+def canonical_url(url: str) -> str:
+    """
+    Write *url* in one way: lower-case host, no default port, sorted query, no fragment.
+
+    >>> canonical_url("HTTPS://API.example.com:443/v1?b=2&a=1#x")
+    'https://api.example.com/v1?a=1&b=2'
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if ":" in host:
+        host = f"[{host}]"
+    if parts.port is not None and parts.port != _DEFAULT_PORTS.get(parts.scheme):
+        host = f"{host}:{parts.port}"
+    query = urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))
+    return urlunsplit((parts.scheme.lower(), host, parts.path or "/", query, ""))
+
+
+def canonical_body(request: Request) -> bytes:
+    """Reduce the body to its meaning: JSON with sorted keys, sorted form fields, else bytes."""
+    media = header(request.headers, "content-type").lower()
+    if "x-www-form-urlencoded" in media:
+        return canonical_json(_form(request.body)).encode("utf-8", "surrogatepass")
+    if "multipart/" in media:
+        return _without_boundary(request.body, media)
+    value = json_body(request.body)
+    if value is None:
+        return request.body
+    return canonical_json(value).encode("utf-8", "surrogatepass")
+
+
+def json_body(body: bytes) -> Json:
+    """Parse *body* as a JSON object or array; None when it is anything else."""
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def header(headers: Headers, name: str) -> str:
+    """Look up the first value of a header, whatever its case; empty when it is not there."""
+    return next((value for key, value in headers if key.lower() == name), "")
+
+
+def fields(request: Request) -> dict[str, Json]:
+    """
+    Flatten *request* into the named values that a miss is explained by.
+
+    >>> fields(Request("POST", "http://x/v1?a=1", body=b'{"m":[{"c":"hi"}]}'))
+    {'method': 'POST', 'url': 'http://x/v1', 'query.a': '1', 'm[0].c': 'hi'}
+    """
+    parts = urlsplit(canonical_url(request.url))
+    found: dict[str, Json] = {
+        "method": request.method.upper(),
+        "url": urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")),
+    }
+    found |= {f"query.{k}": v for k, v in parse_qsl(parts.query, keep_blank_values=True)}
+    media = header(request.headers, "content-type").lower()
+    if "x-www-form-urlencoded" in media:
+        return found | {f"form.{k}": v for k, v in _form(request.body)}
+    value = json_body(request.body)
+    if value is None:
+        return found | ({"body": request.body.decode("utf-8", "replace")} if request.body else {})
+    _flatten("", value, found)
+    return found
+
+
+def differences(recorded: dict[str, Json], now: dict[str, Json]) -> tuple[Difference, ...]:
+    """List where two flattened values differ, in the order in which the paths appear."""
+    paths = dict.fromkeys([*recorded, *now])
+    return tuple(
+        Difference(path, recorded.get(path, _MISSING), now.get(path, _MISSING))
+        for path in paths
+        if recorded.get(path, _MISSING) != now.get(path, _MISSING)
+    )
+
+
+def _flatten(path: str, value: Json, into: dict[str, Json]) -> None:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            _flatten(f"{path}.{key}" if path else str(key), item, into)
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            _flatten(f"{path}[{index}]", item, into)
+    else:
+        into[path] = value
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(body.decode("utf-8", "surrogateescape"), keep_blank_values=True))
+
+
+def _without_boundary(body: bytes, media: str) -> bytes:
+    found = re.search(r'boundary="?([^";,]+)', media)
+    if not found:
+        return body
+    return re.sub(re.escape(found[1].encode()), b"boundary", body, flags=re.IGNORECASE)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, bytes):
+        return {"bytes": _digest(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _digest(data: bytes) -> str:
+    return f"b2:{blake2b(data, digest_size=16).hexdigest()}"

@@ -1,0 +1,1 @@
+"""Recorded HTTP: interception, matching, redaction, and the files."""

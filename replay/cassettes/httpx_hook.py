@@ -1,0 +1,212 @@
+"""The hook for httpx and httpx2: streams are teed while recording, and replayed chunk by chunk."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from replay.cassettes.coding import pieces
+from replay.cassettes.tape import Take, Tape
+from replay.model import Failure, Interaction, Request
+
+Route = Callable[[Request], Tape | None]
+
+_MODULES = ("httpx", "httpx2")
+
+
+@contextmanager
+def httpx_patched(route: Route) -> Iterator[None]:
+    """Put the hook into the network transports of every installed httpx."""
+    originals: list[tuple[type, str, Any]] = []
+    try:
+        for name in _MODULES:
+            if importlib.util.find_spec(name):
+                originals += _patch(import_module(name), route)
+        yield
+    finally:
+        for owner, attribute, original in reversed(originals):
+            setattr(owner, attribute, original)
+
+
+def _patch(http: Any, route: Route) -> list[tuple[type, str, Any]]:
+    streams = _Streams(http)
+    replaced = []
+    for owner, attribute, hook in (
+        (http.HTTPTransport, "handle_request", _sync_hook),
+        (http.AsyncHTTPTransport, "handle_async_request", _async_hook),
+    ):
+        original = getattr(owner, attribute)
+        setattr(owner, attribute, hook(http, streams, original, route))
+        replaced.append((owner, attribute, original))
+    return replaced
+
+
+def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
+    def handle_request(transport: Any, request: Any) -> Any:
+        request.read()
+        sent = _sent(request)
+        tape = route(sent)
+        if tape is None or _bypassed(http, tape, request):
+            return real(transport, request)
+        if recorded := tape.answer(sent):
+            return _played(http, streams, tape, recorded, request)
+        take = tape.take(sent)
+        try:
+            response = real(transport, request)
+        except BaseException as error:
+            take.end(error)
+            raise
+        return _teed(response, streams.sync_tee, take)
+
+    return handle_request
+
+
+def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        await request.aread()
+        sent = _sent(request)
+        tape = route(sent)
+        if tape is None or _bypassed(http, tape, request):
+            return await real(transport, request)
+        if recorded := tape.answer(sent):
+            return _played(http, streams, tape, recorded, request)
+        take = tape.take(sent)
+        try:
+            response = await real(transport, request)
+        except BaseException as error:
+            take.end(error)
+            raise
+        return _teed(response, streams.async_tee, take)
+
+    return handle_async_request
+
+
+def _sent(request: Any) -> Request:
+    return Request(request.method, str(request.url), _headers(request.headers), request.content)
+
+
+def _headers(headers: Any) -> tuple[tuple[str, str], ...]:
+    return tuple(headers.multi_items())
+
+
+def _bypassed(http: Any, tape: Tape, request: Any) -> bool:
+    """Let telemetry through while recording; while replaying it meets a host that is down."""
+    if not tape.ignores(str(request.url)):
+        return False
+    if not tape.records:
+        raise http.ConnectError(f"{request.url.host} is not reached under replay", request=request)
+    return True
+
+
+def _teed(response: Any, tee: Any, take: Take) -> Any:
+    take.answered(response.status_code, response.reason_phrase, _headers(response.headers))
+    response.stream = tee(response.stream, take)
+    return response
+
+
+def _played(http: Any, streams: _Streams, tape: Tape, recorded: Interaction, request: Any) -> Any:
+    response = recorded.response
+    if response is None:
+        tape.ended(recorded)
+        raise _error(http, recorded.failure or Failure(""), request)
+    return http.Response(
+        response.status,
+        headers=list(response.headers),
+        stream=streams.playback(tape, recorded, request),
+        extensions={
+            "reason_phrase": response.reason.encode("ascii", "ignore"),
+            "http_version": b"HTTP/1.1",
+        },
+        request=request,
+    )
+
+
+def _error(http: Any, failure: Failure, request: Any) -> Exception:
+    """Raise again what was raised while recording, in the words of the module that asks."""
+    found: Any = getattr(http, failure.kind.rpartition(".")[2], None)
+    if not (isinstance(found, type) and issubclass(found, http.RequestError)):
+        found = http.TransportError
+    error: Exception = found(failure.message, request=request)
+    return error
+
+
+class _Streams:
+    """The response streams, built on the base classes of one httpx module."""
+
+    def __init__(self, http: Any) -> None:
+        class SyncTee(http.SyncByteStream):  # type: ignore[misc]
+            def __init__(self, inner: Any, take: Take) -> None:
+                self._inner, self._take = inner, take
+
+            def __iter__(self) -> Iterator[bytes]:
+                try:
+                    for data in self._inner:
+                        self._take.chunk(data)
+                        yield data
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    self._take.end(error)
+                    raise
+                self._take.end()
+
+            def close(self) -> None:
+                try:
+                    self._inner.close()
+                finally:
+                    self._take.end()
+
+        class AsyncTee(http.AsyncByteStream):  # type: ignore[misc]
+            def __init__(self, inner: Any, take: Take) -> None:
+                self._inner, self._take = inner, take
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                try:
+                    async for data in self._inner:
+                        self._take.chunk(data)
+                        yield data
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    self._take.end(error)
+                    raise
+                self._take.end()
+
+            async def aclose(self) -> None:
+                try:
+                    await self._inner.aclose()
+                finally:
+                    self._take.end()
+
+        class Playback(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]
+            def __init__(self, tape: Tape, recorded: Interaction, request: Any) -> None:
+                self._tape, self._recorded, self._request = tape, recorded, request
+                self._ended = False
+
+            def __iter__(self) -> Iterator[bytes]:
+                response = self._recorded.response
+                assert response is not None
+                for _, data in pieces(response.body, response.chunks):
+                    yield data
+                self.close()
+                if self._recorded.failure:
+                    raise _error(http, self._recorded.failure, self._request)
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                for data in iter(self):
+                    yield data
+
+            def close(self) -> None:
+                if not self._ended:
+                    self._ended = True
+                    self._tape.ended(self._recorded)
+
+            async def aclose(self) -> None:
+                self.close()
+
+        self.sync_tee = SyncTee
+        self.async_tee = AsyncTee
+        self.playback = Playback

@@ -1,0 +1,212 @@
+"""The tape: interactions indexed by request key, which answer requests or are being recorded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from urllib.parse import urlsplit
+
+from replay.canonical import differences, fields, request_key
+from replay.cassettes.coding import decoded
+from replay.cassettes.redaction import redacted, redacted_request
+from replay.config import TELEMETRY_HOSTS
+from replay.errors import CassetteMiss
+from replay.model import Chunk, Closest, Failure, Headers, Interaction, Request, Response
+
+Clock = Callable[[], float]
+Listener = Callable[[Interaction], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One answer given: *index* into the tape's interactions, *at* in seconds after it opened."""
+
+    index: int
+    at: float
+
+
+def _nobody(_: Interaction) -> None:
+    """Listen to nothing."""
+
+
+class Tape:
+    """
+    Answer requests from *interactions* and, with *records*, take down the others as they happen.
+
+    Matching is exact. Equal requests are answered first in, first out, each recorded answer once;
+    the order across different requests is free. *source* and *command* go into the error of a miss:
+    where the recording lies, and what to run if the change is intended. *heard* is told of every
+    interaction when its response has ended, played or recorded.
+    """
+
+    def __init__(
+        self,
+        interactions: Sequence[Interaction] = (),
+        *,
+        records: bool = False,
+        source: str = "the recording",
+        command: str = "",
+        ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
+        heard: Listener = _nobody,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        self.interactions = tuple(interactions)
+        self.records = records
+        self.plays: list[Play] = []
+        self.misses: list[CassetteMiss] = []
+        self._source = source
+        self._command = command
+        self._ignore_hosts = tuple(ignore_hosts)
+        self._heard = heard
+        self._clock = clock
+        self._opened = clock()
+        self._lock = threading.Lock()
+        self._recorded: list[Interaction] = []
+        self._open: set[Take] = set()
+        self._waiting: dict[str, deque[int]] = defaultdict(deque)
+        for index, interaction in enumerate(self.interactions):
+            self._waiting[request_key(interaction.request)].append(index)
+
+    @property
+    def recorded(self) -> tuple[Interaction, ...]:
+        """What was recorded, in the order in which the requests were sent."""
+        with self._lock:
+            return tuple(sorted(self._recorded, key=lambda i: i.started))
+
+    @property
+    def unplayed(self) -> tuple[int, ...]:
+        """Indices of the interactions that answered nothing."""
+        played = {play.index for play in self.plays}
+        return tuple(i for i in range(len(self.interactions)) if i not in played)
+
+    def ignores(self, url: str) -> bool:
+        """Whether traffic to *url* is about the program (telemetry), not of it."""
+        host = urlsplit(url).hostname or ""
+        return any(fnmatch(host, pattern) for pattern in self._ignore_hosts)
+
+    def answer(self, request: Request) -> Interaction | None:
+        """
+        Take the recorded interaction for *request*; None when it has to be recorded live.
+
+        Raises:
+            CassetteMiss: it is not there, and this tape does not record.
+
+        """
+        sent = redacted_request(request)
+        with self._lock:
+            waiting = self._waiting.get(request_key(sent))
+            if waiting:
+                index = waiting.popleft()
+                self.plays.append(Play(index, self._now()))
+                return self.interactions[index]
+        if self.records:
+            return None
+        miss = CassetteMiss(
+            f"{sent.method} {sent.url}", self._source, self._closest(sent), self._command
+        )
+        self.misses.append(miss)
+        raise miss
+
+    def ended(self, interaction: Interaction) -> None:
+        """Hear that the program has got all it wants of a played response."""
+        self._heard(interaction)
+
+    def take(self, request: Request) -> Take:
+        """Begin to record *request*, which is being sent now."""
+        take = Take(self, request, self._now())
+        with self._lock:
+            self._open.add(take)
+        return take
+
+    def close(self) -> None:
+        """End what is still open: a response that was never read to its end is kept as it is."""
+        for take in list(self._open):
+            take.end()
+
+    def keep(self, take: Take, interaction: Interaction) -> None:
+        """File a finished take, once."""
+        with self._lock:
+            if take not in self._open:
+                return
+            self._open.discard(take)
+            self._recorded.append(interaction)
+        self._heard(interaction)
+
+    def since(self, started: float) -> float:
+        """Seconds, to 0.1 ms, that passed since *started*."""
+        return round(self._now() - started, 4)
+
+    def _now(self) -> float:
+        return round(self._clock() - self._opened, 4)
+
+    def _closest(self, sent: Request) -> Closest | None:
+        wanted = fields(sent)
+        played = {play.index for play in self.plays}
+        best: tuple[int, bool, int] | None = None
+        for index, interaction in enumerate(self.interactions):
+            there = fields(interaction.request)
+            if there["url"] != wanted["url"] or there["method"] != wanted["method"]:
+                continue
+            alike = len(wanted.items() & there.items()) if _hashable(wanted, there) else 0
+            candidate = (alike, index not in played, -index)
+            best = max(best, candidate) if best else candidate
+        if best is None:
+            return None
+        index = -best[2]
+        found = differences(fields(self.interactions[index].request), wanted)
+        return Closest(index + 1, found, index in played)
+
+
+class Take:
+    """One interaction while it is being recorded."""
+
+    def __init__(self, tape: Tape, request: Request, started: float) -> None:
+        self._tape = tape
+        self._request = request
+        self._started = started
+        self._response: Response | None = None
+        self._chunks: list[tuple[Chunk, bytes]] = []
+        self._done = False
+
+    def answered(self, status: int, reason: str, headers: Headers) -> None:
+        """Note the head of the response."""
+        self._response = Response(status, reason, headers)
+
+    def chunk(self, data: bytes) -> None:
+        """Note a piece of the body, as and when it arrived."""
+        if data:
+            self._chunks.append((Chunk(len(data), self._tape.since(self._started)), bytes(data)))
+
+    def end(self, error: BaseException | None = None) -> None:
+        """File the interaction: complete, given up by the program, or broken by *error*."""
+        if self._done:
+            return
+        self._done = True
+        interaction = Interaction(
+            request=self._request,
+            response=self._whole() if self._response else None,
+            failure=failure(error) if error else None,
+            started=self._started,
+            elapsed=self._tape.since(self._started),
+        )
+        self._tape.keep(self, redacted(interaction))
+
+    def _whole(self) -> Response | None:
+        if self._response is None:
+            return None
+        body = b"".join(data for _, data in self._chunks)
+        chunks = tuple(chunk for chunk, _ in self._chunks)
+        return decoded(replace(self._response, body=body, chunks=chunks))
+
+
+def failure(error: BaseException) -> Failure:
+    """Describe *error* so that the same one can be raised again."""
+    return Failure(f"{type(error).__module__}.{type(error).__qualname__}", str(error))
+
+
+def _hashable(*flattened: dict[str, object]) -> bool:
+    return all(not isinstance(v, dict | list) for values in flattened for v in values.values())

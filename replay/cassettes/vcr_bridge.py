@@ -1,0 +1,182 @@
+"""requests, aiohttp, botocore, httplib2, tornado: vcrpy's patches, routed to our tapes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import vcr.patch
+from vcr.cassette import Cassette
+from vcr.record_mode import RecordMode
+from vcr.request import Request as VcrRequest
+
+from replay.cassettes.tape import Take, Tape
+from replay.model import Headers, Interaction, Request
+
+Route = Callable[[Request], Tape | None]
+
+# httpx has a hook of its own. vcrpy's patch of http.client makes it swap every patched class back
+# for a moment on each connection, and other threads escape through that window.
+_NOT_PATCHED = ("httplib", "httpx", "httpx2")
+
+
+@contextmanager
+def vcr_patched(route: Route) -> Iterator[None]:
+    """Put vcrpy's patches in place, once for all tapes."""
+    with ExitStack() as stack:
+        stack.enter_context(_window_closed())
+        for patcher in vcr.patch.CassettePatcherBuilder(RoutedCassette(route)).build():
+            stack.enter_context(patcher)
+        yield
+
+
+class RoutedCassette(Cassette):  # type: ignore[misc]
+    """What vcrpy's stubs take for a cassette: it asks, per request, which tape is meant."""
+
+    def __init__(self, route: Route) -> None:
+        super().__init__(
+            path="replay", record_mode=RecordMode.NEW_EPISODES, skip_patchers=_NOT_PATCHED
+        )
+        self._route = route
+
+    @property
+    def write_protected(self) -> bool:
+        """Never: a miss is raised while asking, so vcrpy is free to send what gets past that."""
+        return False
+
+    def filter_request(self, request: VcrRequest) -> VcrRequest:
+        """Keep the request as it is; redaction is the tape's."""
+        return request
+
+    def can_play_response_for(self, request: VcrRequest) -> bool:
+        """Take the recorded answer, if there is one, and hold it until it is asked for."""
+        if _state(request).played:
+            return True
+        sent = _sent(request)
+        tape = self._route(sent)
+        if tape is None:
+            return False
+        if tape.ignores(sent.url):
+            if not tape.records:
+                raise ConnectionRefusedError(f"{sent.url} is not reached under replay")
+            return False
+        state = _state(request)
+        state.played = tape.answer(sent)
+        state.tape = tape
+        if state.played is None and state.take is None:
+            state.take = tape.take(sent)
+        return state.played is not None
+
+    def play_response(self, request: VcrRequest) -> dict[str, Any]:
+        """Give the answer that `can_play_response_for` took."""
+        state = _state(request)
+        assert state.played is not None
+        assert state.tape is not None
+        state.tape.ended(state.played)
+        return _vcr_response(state.played)
+
+    def append(self, request: VcrRequest, response: dict[str, Any]) -> None:
+        """Record what the real server answered."""
+        take = _state(request).take or self._late_take(request)
+        if take is None:
+            return
+        status = response["status"]
+        take.answered(status["code"], status["message"] or "", _pairs(response["headers"]))
+        take.chunk((response.get("body") or {}).get("string") or b"")
+        take.end()
+
+    def _late_take(self, request: VcrRequest) -> Take | None:
+        """Follow a redirect that the client took by itself: vcrpy tells of it only afterwards."""
+        sent = _sent(request)
+        tape = self._route(sent)
+        return tape.take(sent) if tape and tape.records and not tape.ignores(sent.url) else None
+
+
+class _State:
+    """What is known of one request between vcrpy's calls."""
+
+    __slots__ = ("played", "take", "tape")
+
+    def __init__(self) -> None:
+        self.played: Interaction | None = None
+        self.take: Take | None = None
+        self.tape: Tape | None = None
+
+
+def _state(request: VcrRequest) -> _State:
+    state: _State | None = getattr(request, "_replay_state", None)
+    if state is None:
+        state = request._replay_state = _State()
+    return state
+
+
+def _sent(request: VcrRequest) -> Request:
+    return Request(request.method, request.uri, _pairs(request.headers), _bytes(request.body))
+
+
+def _bytes(body: Any) -> bytes:
+    """Read what a client may pass as a body: aiohttp hands over the object behind `json=`."""
+    if body is None:
+        return b""
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, dict | list):
+        return json.dumps(body).encode()
+    if hasattr(body, "read"):
+        return _bytes(body.read())
+    return b"".join(_bytes(part) for part in body)
+
+
+def _pairs(headers: Any) -> Headers:
+    items = headers.items() if hasattr(headers, "items") else headers
+    found: list[tuple[str, str]] = []
+    for name, values in items:
+        for value in [values] if isinstance(values, str | bytes) else values:
+            found.append((_str(name), _str(value)))
+    return tuple(found)
+
+
+def _str(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _vcr_response(interaction: Interaction) -> dict[str, Any]:
+    response = interaction.response
+    if response is None:
+        raise ConnectionResetError(interaction.failure.message if interaction.failure else "")
+    headers: dict[str, list[str]] = {}
+    for name, value in response.headers:
+        headers.setdefault(name, []).append(value)
+    return {
+        "status": {"code": response.status, "message": response.reason},
+        "headers": headers,
+        "body": {"string": response.body},
+    }
+
+
+@contextmanager
+def _window_closed() -> Iterator[None]:
+    """
+    Keep vcrpy from unpatching live classes while it opens a connection.
+
+    It does so because http.client's classes find their base by a module global that vcrpy replaces;
+    as we leave http.client alone, there is nothing to put back.
+    """
+    real = vcr.patch.force_reset
+    originals = (http.client.HTTPConnection, http.client.HTTPSConnection)
+
+    def force_reset() -> AbstractContextManager[None]:
+        now = (http.client.HTTPConnection, http.client.HTTPSConnection)
+        reset: AbstractContextManager[None] = nullcontext() if now == originals else real()
+        return reset
+
+    vcr.patch.force_reset = force_reset
+    try:
+        yield
+    finally:
+        vcr.patch.force_reset = real

@@ -1,0 +1,1 @@
+"""Running entrypoints: live while recording, hermetically while replaying."""

@@ -1,0 +1,83 @@
+"""Entrypoints: `package.module:function`, sync or async, called with JSON inputs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from replay.errors import BadEntrypoint, NotJson
+from replay.model import Json
+
+Function = Callable[..., Any]
+
+
+def load_entrypoint(name: str) -> Function:
+    """
+    Import what *name* points at.
+
+    Raises:
+        BadEntrypoint: it is not written as it should be, or not there, or not callable.
+
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise BadEntrypoint(name, "it is not written package.module:function")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise BadEntrypoint(name, f"{type(error).__name__}: {error}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise BadEntrypoint(name, f"{module_name} has no {attribute}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise BadEntrypoint(name, "it is not callable")
+    function: Function = found
+    return function
+
+
+def entrypoint_name(function: Function) -> str:
+    """Write *function* as `load_entrypoint` reads it."""
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def check_inputs(name: str, function: Function, inputs: dict[str, Json]) -> None:
+    """Raise `BadEntrypoint` when *function* does not take *inputs* as keyword arguments."""
+    try:
+        inspect.signature(function).bind(**inputs)
+    except TypeError as error:
+        raise BadEntrypoint(name, str(error)) from error
+
+
+def run_entrypoint(function: Function, inputs: dict[str, Json]) -> Any:
+    """Call *function*; an async one gets an event loop of its own."""
+    value = function(**inputs)
+    if inspect.isawaitable(value):
+        return asyncio.run(_awaited(value))
+    return value
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def read_inputs(path: Path) -> dict[str, Json]:
+    """
+    Read the inputs of an entrypoint: a JSON object.
+
+    Raises:
+        NotJson: the file cannot be read as one.
+
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotJson(f"The input file {path}", str(error)) from error
+    if not isinstance(value, dict):
+        raise NotJson(f"The input file {path}", "it is not an object of keyword arguments")
+    return value

@@ -1,0 +1,51 @@
+"""Recording an entrypoint from the outside: what `replay record` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from replay.config import Config
+from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
+from replay.engine.recorder import record
+from replay.episodes.store import Store, export_bundle
+from replay.errors import ReplayError, RunRaised
+from replay.golden.normalization import plain
+from replay.model import Episode
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded: the episode's name, its number of calls, the bundle that holds it."""
+
+    episode: str
+    calls: int
+    bundle: Path
+
+
+def record_entrypoint(
+    store: Store, config: Config, case: Episode, *, seed: int = 0, keep_errors: bool = False
+) -> Recorded:
+    """
+    Run the entrypoint of *case* live, clock and seeds pinned; add the recording and export it.
+
+    Raises:
+        BadEntrypoint: it is not there, or does not take the inputs.
+        RunRaised: the run ended in an exception, and *keep_errors* is off; nothing was added.
+
+    """
+    function = load_entrypoint(case.entrypoint)
+    check_inputs(case.entrypoint, function, case.inputs)
+    try:
+        with record(
+            case.id, store=store, pin=True, seed=seed, keep_errors=keep_errors, config=config
+        ) as run:
+            run.entrypoint, run.inputs = case.entrypoint, case.inputs
+            run.output = plain(run_entrypoint(function, case.inputs))
+    except ReplayError:
+        raise
+    except Exception as error:
+        if not keep_errors:
+            raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
+    calls = len(run.recording.interactions) if run.recording else 0
+    return Recorded(case.id, calls, export_bundle(store, case.id, config.path(config.episodes)))

@@ -1,0 +1,99 @@
+"""The manifest: what was pinned, and what was observed, when a recording was made."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import replay
+from replay.canonical import KEY_SCHEMA, content_hash
+from replay.llm.calls import Call, read_call
+from replay.model import Interaction, Json, Manifest
+
+
+def build_manifest(
+    interactions: Iterable[Interaction],
+    *,
+    started: datetime,
+    pinned: bool,
+    seed: int,
+    environment: Mapping[str, str],
+    code: tuple[str, bool],
+) -> Manifest:
+    """Describe a run that has just ended."""
+    calls = [call for call in map(read_call, interactions) if call]
+    return Manifest(
+        clock=started.isoformat(),
+        pinned=pinned,
+        seed=seed,
+        models_requested=_distinct(call.requested for call in calls),
+        models_answered=_distinct(call.answered for call in calls),
+        sampling=_sampling(calls),
+        prompts=_hash_of(call.system for call in calls),
+        tools=_hash_of(call.tools for call in calls),
+        code_revision=code[0],
+        code_dirty=code[1],
+        environment=dict(sorted(environment.items())),
+        packages=_packages(),
+        python=platform.python_version(),
+        recorder=replay.__version__,
+        key_schema=KEY_SCHEMA,
+    )
+
+
+def code_version(folder: Path) -> tuple[str, bool]:
+    """Name the git revision of *folder*, and whether files differ from it; empty outside of git."""
+    revision = _git(folder, "rev-parse", "HEAD")
+    return revision, bool(revision and _git(folder, "status", "--porcelain"))
+
+
+def chosen_environment(names: Iterable[str]) -> dict[str, str]:
+    """Read those of the named variables that are set."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))
+
+
+def _sampling(calls: Iterable[Call]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for call in calls:
+        for name, value in call.sampling.items():
+            found.setdefault(name, [])
+            if value not in found[name]:
+                found[name].append(value)
+    return found
+
+
+def _hash_of(values: Iterable[Json]) -> str:
+    found = [value for value in values if value]
+    return content_hash(found) if found else ""
+
+
+def _packages() -> dict[str, str]:
+    """Versions of the distributions that are imported in this process."""
+    owners = importlib.metadata.packages_distributions()
+    loaded = {name.partition(".")[0] for name in list(sys.modules)}
+    names = {owner for top in loaded for owner in owners.get(top, ())}
+    return {name: importlib.metadata.version(name) for name in sorted(names, key=str.lower)}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is found where the user has it
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

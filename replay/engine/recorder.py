@@ -1,0 +1,243 @@
+"""Recording a run: a `with` block, a decorator, and what `replay record` calls."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, overload
+
+from replay.cassettes.routing import is_recorded, using
+from replay.cassettes.tape import Tape, failure
+from replay.config import Config, load_config
+from replay.engine.entrypoint import entrypoint_name
+from replay.engine.manifest import build_manifest, chosen_environment, code_version
+from replay.episodes.store import Store
+from replay.golden.normalization import plain
+from replay.golden.pinning import PinnedClock, pinned
+from replay.model import Episode, Failure, Interaction, Json, Recording
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Run:
+    """
+    One run while it is being recorded.
+
+    `call` notes entrypoint, inputs and output by itself; a block that does without it sets
+    *entrypoint*, *inputs* and *output*.
+    """
+
+    def __init__(self, episode: str) -> None:
+        self.id = episode
+        self.entrypoint = ""
+        self.inputs: dict[str, Json] = {}
+        self.output: Json = None
+        self.recording: Recording | None = None
+
+    def call(self, function: Callable[..., Any], **inputs: Any) -> Any:
+        """Call *function* with *inputs*, sync or async, and note both and what it returns."""
+        self.entrypoint = entrypoint_name(function)
+        self.inputs = plain(inputs, f"The inputs of {self.entrypoint}")
+        value = function(**inputs)
+        return self._awaited(value) if inspect.isawaitable(value) else self._noted(value)
+
+    async def _awaited(self, value: Any) -> Any:
+        return self._noted(await value)
+
+    def _noted(self, value: Any) -> Any:
+        self.output = plain(value, f"What {self.entrypoint} returned")
+        return value
+
+
+@contextmanager
+def record(
+    episode: str,
+    *,
+    store: Store | Path | None = None,
+    pin: bool = False,
+    seed: int = 0,
+    keep_errors: bool = True,
+    config: Config | None = None,
+) -> Iterator[Run]:
+    """
+    Record what happens in the block as a recording of *episode*.
+
+    An exception that leaves the block is recorded and raised on. Ctrl-C, and with *keep_errors* off
+    an exception too, leaves the recording incomplete: what was complete by then is in the store,
+    and `replay list` says so.
+
+    *pin* freezes the clock and seeds the random generators of the whole process, so that a replay
+    gives the very same ids and times; leave it off in a running service.
+    """
+    config = config or load_config(environ=os.environ)
+    run = Run(episode)
+    with ExitStack() as stack:
+        where = store if isinstance(store, Store) else Store(store or config.path(config.store))
+        if where is not store:
+            stack.enter_context(where)
+        taking = _Taking(run, where, config, seed)
+        stack.enter_context(taking.open(pin, keep_errors))
+        yield run
+
+
+class _Taking:
+    """Takes one run down: journal as it happens, recording at its end."""
+
+    def __init__(self, run: Run, store: Store, config: Config, seed: int) -> None:
+        self._run, self._store, self._config, self._seed = run, store, config, seed
+        self._started = datetime.now(UTC)
+        self._begun = time.perf_counter()
+        self._code = code_version(config.root)
+        self._clock: PinnedClock | None = None
+        self._tape = Tape(records=True, ignore_hosts=config.ignore_hosts, heard=self._heard)
+
+    @contextmanager
+    def open(self, pin: bool, keep_errors: bool) -> Iterator[None]:
+        attempt = self._store.begin(self._run.id, self._started.isoformat(), os.getpid())
+        self._journal = _Journal(self._store, attempt)
+        error: Failure | None = None
+        try:
+            with ExitStack() as stack:
+                if pin:
+                    self._clock = stack.enter_context(pinned(self._started, self._seed, waits=True))
+                stack.enter_context(using(self._tape))
+                yield
+        except Exception as raised:
+            error = failure(raised)
+            if not keep_errors:
+                self._journal.close()
+            raise
+        except BaseException:
+            self._journal.close()
+            raise
+        finally:
+            if self._journal.open:
+                self._finish(attempt, error)
+
+    def _heard(self, interaction: Interaction) -> None:
+        if self._clock:
+            self._clock.reach(interaction.started + interaction.elapsed)
+        self._journal.note(interaction)
+
+    def _finish(self, attempt: int, error: Failure | None) -> None:
+        self._journal.close()
+        elapsed = round(time.perf_counter() - self._begun, 4)
+        run = self._run
+        run.recording = Recording(
+            manifest=build_manifest(
+                self._tape.recorded,
+                started=self._started,
+                pinned=self._clock is not None,
+                seed=self._seed,
+                environment=chosen_environment(self._config.environment),
+                code=self._code,
+            ),
+            interactions=self._tape.recorded,
+            output=run.output,
+            failure=error,
+            elapsed=elapsed,
+        )
+        episode = Episode(run.id, run.entrypoint, run.inputs, (run.recording,))
+        self._store.finish(attempt, episode)
+
+
+class _Journal:
+    """Writes each complete interaction to the store from a thread: an event loop never waits."""
+
+    def __init__(self, store: Store, attempt: int) -> None:
+        self._store, self._attempt = store, attempt
+        self._queue: queue.SimpleQueue[Interaction | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="replay-journal", daemon=True)
+        self._error: BaseException | None = None
+        self.open = True
+        self._thread.start()
+
+    def note(self, interaction: Interaction) -> None:
+        """Queue *interaction*."""
+        self._queue.put(interaction)
+
+    def close(self) -> None:
+        """Wait for what is queued; raise what went wrong while writing it."""
+        self.open = False
+        self._queue.put(None)
+        self._thread.join()
+        if self._error:
+            raise self._error
+
+    def _write(self) -> None:
+        step = 0
+        while (interaction := self._queue.get()) is not None:
+            step += 1
+            try:
+                self._store.note(self._attempt, step, interaction)
+            except Exception as error:  # noqa: BLE001 - raised again by close
+                self._error = self._error or error
+
+
+@overload
+def episode(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def episode(
+    *, name: str = "", store: Path | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def episode(
+    function: Callable[P, R] | None = None, /, *, name: str = "", store: Path | None = None
+) -> Any:
+    """
+    Record every call of the decorated function, sync or async, as an episode of its own.
+
+    Its id is *name*, by default the function's, and a unique ending. Inside a run that is already
+    recorded or replayed, and with REPLAY_RECORD=off, the function is just called.
+    """
+
+    def decorate(wrapped: Callable[P, R]) -> Callable[P, R]:
+        return _decorated(wrapped, name or wrapped.__name__, store)
+
+    return decorate(function) if function else decorate
+
+
+def _decorated(function: Callable[P, R], name: str, store: Path | None) -> Callable[P, R]:
+    signature = inspect.signature(function)
+
+    def inputs(args: Any, kwargs: Any) -> dict[str, Any]:
+        bound = signature.bind(*args, **kwargs)
+        return dict(bound.arguments)
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def recorded_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+            if _is_off():
+                return await function(*args, **kwargs)
+            with record(_unique(name), store=store) as run:
+                return await run.call(function, **inputs(args, kwargs))
+
+        return recorded_async  # type: ignore[return-value] # R is the coroutine
+
+    @functools.wraps(function)
+    def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _is_off():
+            return function(*args, **kwargs)
+        with record(_unique(name), store=store) as run:
+            value: R = run.call(function, **inputs(args, kwargs))
+            return value
+
+    return recorded
+
+
+def _is_off() -> bool:
+    return is_recorded() or os.environ.get("REPLAY_RECORD", "on").lower() in ("0", "off", "false")
+
+
+def _unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:12]}"

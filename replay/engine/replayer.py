@@ -1,0 +1,209 @@
+"""Replaying a recording: today's code, its traffic answered from the recording, no socket open."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.routing import using
+from replay.cassettes.tape import Tape, failure
+from replay.config import Config
+from replay.engine.comparison import output_differences
+from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
+from replay.episodes.bundle import recording_id
+from replay.errors import BadEntrypoint, ReplayStop, UnknownRecording
+from replay.golden.normalization import plain
+from replay.golden.pinning import environment, pinned
+from replay.llm.calls import read_call
+from replay.llm.prices import dollars
+from replay.model import Difference, Episode, Failure, Interaction, Json, Kind, Outcome, Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the timeline; *seconds* is what the call took when it was recorded."""
+
+    number: int
+    call: str
+    model: str
+    status: int | None
+    seconds: float
+    match: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """
+    What a replay found.
+
+    *fidelity* is the share, 0 to 1, of the recorded response bytes that were served as recorded.
+    *saved_dollars* is None when the price of a recorded call is not known.
+    """
+
+    episode: str
+    recording: str
+    outcome: Outcome
+    steps: tuple[Step, ...]
+    played: int
+    recorded: int
+    fidelity: float
+    saved_tokens: int
+    saved_dollars: Decimal | None
+    output: Json
+    seconds: float
+    recorded_seconds: float
+
+
+@dataclass(slots=True)
+class _Ended:
+    """How the program ended under replay."""
+
+    output: Json = None
+    failure: Failure | None = None
+    stopped: ReplayStop | None = None
+    seconds: float = 0.0
+    attempts: list[Any] = field(default_factory=list)
+
+
+def replay_episode(episode: Episode, config: Config) -> Replay:
+    """
+    Re-execute the entrypoint of *episode* against its current recording.
+
+    Raises:
+        UnknownRecording: it has none.
+        BadEntrypoint: its entrypoint is not there any more, or does not take its inputs.
+
+    """
+    if not episode.recordings:
+        raise UnknownRecording(episode.id, episode.entrypoint)
+    if not episode.entrypoint:
+        why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
+        raise BadEntrypoint(episode.entrypoint, why)
+    recording = episode.current
+    return _report(episode, recording, *_run(episode, recording, config))
+
+
+def _run(episode: Episode, recording: Recording, config: Config) -> tuple[Tape, _Ended]:
+    manifest = recording.manifest
+    guard, ended = Guard(), _Ended()
+    with ExitStack() as stack:
+        stack.enter_context(environment(manifest.environment, config.environment))
+        stack.enter_context(guarded(guard))
+        function = load_entrypoint(episode.entrypoint)
+        check_inputs(episode.entrypoint, function, episode.inputs)
+        start = datetime.fromisoformat(manifest.clock)
+        clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
+        tape = Tape(
+            recording.interactions,
+            source=f"the recording of {episode.id}",
+            command=f"replay record --from {episode.id}",
+            ignore_hosts=config.ignore_hosts,
+            heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
+        )
+        stack.enter_context(using(tape))
+        begun = time.perf_counter()
+        try:
+            ended.output = plain(run_entrypoint(function, episode.inputs))
+        except ReplayStop as stop:
+            ended.stopped = stop
+        except (Exception, BaseExceptionGroup, SystemExit) as error:  # noqa: BLE001 - its result
+            ended.failure = failure(error)
+        ended.seconds = time.perf_counter() - begun
+    ended.attempts = list(guard.attempts)
+    return tape, ended
+
+
+def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
+    recording: Recording, tape: Tape, ended: _Ended
+) -> Outcome:
+    if ended.attempts:
+        return Outcome(Kind.UNHERMETIC, detail=str(ended.attempts[0]))
+    if tape.misses:
+        return _diverged_request(tape)
+    if ended.stopped:
+        return Outcome(Kind.FAILED, detail=str(ended.stopped))
+    if ended.failure != recording.failure:
+        return _diverged_failure(recording, ended)
+    differences = output_differences(recording.output, ended.output)
+    if unplayed := tape.unplayed:
+        steps = ", ".join(f"#{index + 1}" for index in unplayed)
+        detail = f"The program did not send {steps} of {len(tape.interactions)} recorded calls."
+        return Outcome(Kind.UNPLAYED, unplayed[0] + 1, "request", detail, differences)
+    if differences:
+        detail = "The program returns something other than what was recorded."
+        return Outcome(Kind.DIVERGED, 0, "output", detail, differences)
+    identical = recording.output == ended.output
+    return Outcome(Kind.IDENTICAL if identical else Kind.EQUIVALENT)
+
+
+def _diverged_request(tape: Tape) -> Outcome:
+    miss = tape.misses[0]
+    step = miss.closest.step if miss.closest else len(tape.plays) + 1
+    found = miss.closest.differences if miss.closest else ()
+    return Outcome(Kind.DIVERGED, step, "request", str(miss), found)
+
+
+def _diverged_failure(recording: Recording, ended: _Ended) -> Outcome:
+    found = (Difference("(raised)", _said(recording.failure), _said(ended.failure)),)
+    if recording.failure is None and ended.failure:
+        return Outcome(Kind.FAILED, detail=f"It raised {_said(ended.failure)}", differences=found)
+    detail = "The recorded run ended in another exception."
+    return Outcome(Kind.DIVERGED, 0, "output", detail, found)
+
+
+def _said(error: Failure | None) -> str:
+    return f"{error.kind}: {error.message}" if error else "nothing"
+
+
+def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -> Replay:
+    played = {play.index for play in tape.plays}
+    total = sum(map(_size, recording.interactions))
+    served = sum(_size(i) for n, i in enumerate(recording.interactions) if n in played)
+    saved = [recording.interactions[index] for index in sorted(played)]
+    at = datetime.fromisoformat(recording.manifest.clock)
+    return Replay(
+        episode=episode.id,
+        recording=recording_id(recording),
+        outcome=_outcome(recording, tape, ended),
+        steps=tuple(
+            _step(number, interaction, "exact" if number - 1 in played else "not played")
+            for number, interaction in enumerate(recording.interactions, 1)
+        ),
+        played=len(played),
+        recorded=len(recording.interactions),
+        fidelity=served / total if total else 1.0,
+        saved_tokens=sum(c.tokens.sent + c.tokens.received for c in map(read_call, saved) if c),
+        saved_dollars=_price(saved, at),
+        output=ended.output,
+        seconds=ended.seconds,
+        recorded_seconds=recording.elapsed,
+    )
+
+
+def _step(number: int, interaction: Interaction, match: str) -> Step:
+    call = read_call(interaction)
+    url = urlsplit(interaction.request.url)
+    return Step(
+        number=number,
+        call=f"{interaction.request.method} {url.netloc}{url.path}",
+        model=(call.answered or call.requested) if call else "",
+        status=interaction.response.status if interaction.response else None,
+        seconds=interaction.elapsed,
+        match=match,
+    )
+
+
+def _size(interaction: Interaction) -> int:
+    return len(interaction.response.body) if interaction.response else 0
+
+
+def _price(interactions: list[Interaction], at: datetime) -> Decimal | None:
+    prices = [dollars(call, at) for call in map(read_call, interactions) if call]
+    known = [price for price in prices if price is not None]
+    return sum(known, Decimal(0)) if len(known) == len(prices) else None

@@ -1,0 +1,238 @@
+"""What can go wrong, each as a sentence that ends in the next command."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from replay.model import Closest, Difference
+
+_SHOWN = 5
+_WIDTH = 300
+
+
+class ReplayError(Exception):
+    """Base of what a caller may handle; the command turns it into exit code 2."""
+
+
+class ReplayStop(BaseException):
+    """
+    Base of what stops a program under replay.
+
+    Not an `Exception`: a program that answers errors with a retry or a fallback (every provider's
+    SDK does) would swallow it and go on as if the network had failed.
+    """
+
+
+class CassetteMiss(ReplayStop):
+    """The program sent a request that the recording does not hold."""
+
+    def __init__(
+        self, request: str, source: str, closest: Closest | None = None, command: str = ""
+    ) -> None:
+        super().__init__(request, source, closest, command)
+        self.request = request
+        self.source = source
+        self.closest = closest
+        self.command = command
+
+    def __str__(self) -> str:
+        lines = [f"{self.request} is not in {self.source}.", *_closest_lines(self.closest)]
+        if self.command:
+            lines.append(f"If the change is intended: {self.command}")
+        return "\n".join(lines)
+
+
+class Unhermetic(ReplayStop):
+    """The program tried to reach the network under replay."""
+
+    def __init__(self, address: str, action: str = "connect") -> None:
+        super().__init__(address, action)
+        self.address = address
+        self.action = action
+
+    def __str__(self) -> str:
+        return (
+            f"Under replay, the program tried to {self.action} to {self.address}.\n"
+            "Nothing was sent: a replay opens no socket. Record the call, or leave it out of this run."
+        )
+
+
+class UnroutedRequest(ReplayStop):
+    """A thread without a tape of its own sent a request while several tapes were open."""
+
+    def __init__(self, request: str, tapes: int) -> None:
+        super().__init__(request, tapes)
+        self.request = request
+        self.tapes = tapes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request} was sent by a thread that belongs to none of the {self.tapes} open "
+            "tapes.\nStart the thread's work with contextvars.copy_context().run(...)."
+        )
+
+
+class CassetteNotRecorded(ReplayError):
+    """A golden test has no cassette yet."""
+
+    def __init__(self, cassette: str, command: str) -> None:
+        super().__init__(cassette, command)
+        self.cassette = cassette
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"{self.cassette} was never recorded.\nRecord it: {self.command}"
+
+
+class Unplayed(ReplayError):
+    """A test passed without sending everything that its cassette holds."""
+
+    def __init__(self, cassette: str, steps: tuple[int, ...], command: str) -> None:
+        super().__init__(cassette, steps, command)
+        self.cassette = cassette
+        self.steps = steps
+        self.command = command
+
+    def __str__(self) -> str:
+        steps = ", ".join(f"#{step}" for step in self.steps)
+        return (
+            f"{self.cassette}: {steps} answered nothing in this test.\n"
+            f"If the calls are gone on purpose: {self.command}"
+        )
+
+
+class UnknownEpisode(ReplayError):
+    """No episode has that name."""
+
+    def __init__(self, episode: str, known: Iterable[str] = ()) -> None:
+        self.episode = episode
+        self.closest = tuple(difflib.get_close_matches(episode, list(known), n=3, cutoff=0.5))
+        super().__init__(episode, self.closest)
+
+    def __str__(self) -> str:
+        lines = [f"There is no episode {self.episode!r}, neither in the store nor as a bundle."]
+        if self.closest:
+            lines.append(f"Closest: {', '.join(self.closest)}.")
+        lines.append("What there is: replay list")
+        return "\n".join(lines)
+
+
+class UnknownRecording(ReplayError):
+    """An episode is known, but has no complete recording."""
+
+    def __init__(self, episode: str, entrypoint: str) -> None:
+        super().__init__(episode, entrypoint)
+        self.episode = episode
+        self.entrypoint = entrypoint
+
+    def __str__(self) -> str:
+        return (
+            f"Episode {self.episode!r} has no complete recording.\n"
+            f"Record one: replay record {self.entrypoint} --input FILE --id {self.episode}"
+        )
+
+
+class Damaged(ReplayError):
+    """A file that holds recordings cannot be read as what it should be; it is left untouched."""
+
+    def __init__(self, path: str | Path, what: str, line: int = 0, hint: str = "") -> None:
+        super().__init__(str(path), what, line, hint)
+        self.path = str(path)
+        self.what = what
+        self.line = line
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.path}, line {self.line}" if self.line else self.path
+        lines = [f"{place}: {self.what}.", "Nothing was overwritten."]
+        return "\n".join([*lines, self.hint] if self.hint else lines)
+
+
+class BadEntrypoint(ReplayError):
+    """The entrypoint cannot be imported, is not a function, or does not take these inputs."""
+
+    def __init__(self, entrypoint: str, why: str) -> None:
+        super().__init__(entrypoint, why)
+        self.entrypoint = entrypoint
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entrypoint!r} cannot be run: {self.why}.\n"
+            "An entrypoint is written package.module:function; its inputs are keyword arguments."
+        )
+
+
+class RunRaised(ReplayError):
+    """A run that was to be recorded ended in an exception; no recording was made of it."""
+
+    def __init__(self, episode: str, what: str) -> None:
+        super().__init__(episode, what)
+        self.episode = episode
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"The run raised {self.what}.\n"
+            f"No recording was added to {self.episode!r}; what it held before is as it was.\n"
+            "To record a run that is meant to raise: --allow-error"
+        )
+
+
+class NotJson(ReplayError):
+    """A value that has to be kept as JSON is not JSON."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(what, why)
+        self.what = what
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.what} has to be JSON: {self.why}."
+
+
+class BadSetting(ReplayError):
+    """A setting in `[tool.replay]` or in the environment has a value that means nothing."""
+
+    def __init__(self, name: str, value: object, wanted: str) -> None:
+        super().__init__(name, value, wanted)
+        self.name = name
+        self.value = value
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value!r} is not a setting we know. It takes: {self.wanted}."
+
+
+def difference_lines(differences: Iterable[Difference], now: str) -> list[str]:
+    """Show each difference as its path and both values, recorded above *now* (`sent`, `now`)."""
+    shown = list(differences)
+    lines = []
+    for difference in shown[:_SHOWN]:
+        lines.append(f"  {difference.path or '(everything)'}")
+        lines.append(f"    recorded: {_short(difference.recorded)}")
+        lines.append(f"    {now + ':':<9} {_short(difference.now)}")
+    if len(shown) > _SHOWN:
+        lines.append(f"  … and {len(shown) - _SHOWN} more")
+    return lines
+
+
+def _closest_lines(closest: Closest | None) -> list[str]:
+    if closest is None:
+        return ["Nothing recorded goes to that address."]
+    if not closest.differences:
+        return [f"Recorded call #{closest.step} is the same request, and was already played."]
+    played = ", which was already played" if closest.played else ""
+    return [
+        f"Closest is #{closest.step}{played}; it differs in:",
+        *difference_lines(closest.differences, "sent"),
+    ]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({len(text)} characters)"

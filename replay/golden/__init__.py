@@ -1,0 +1,1 @@
+"""Approved outputs: how they are made deterministic, normalized, written and compared."""

@@ -1,0 +1,115 @@
+"""One golden test: its cassette is played under a pinned clock, or recorded and then swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from replay.atomic import proposal
+from replay.cassettes.files import CassetteFile, read_cassette, write_cassette
+from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.routing import using
+from replay.cassettes.tape import Tape
+from replay.config import Config
+from replay.errors import CassetteNotRecorded, Unplayed
+from replay.golden.pinning import PinnedClock, environment, pinned
+from replay.model import Interaction
+
+_SEED = 0
+_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+class Scene:
+    """
+    The cassette `<stem>.yaml` of one test, in one of pytest-recording's record modes.
+
+    `none` plays; `once` plays what is there, or records when nothing is; `new_episodes` plays and
+    adds; `all` and `rewrite` record anew. What was recorded replaces the cassette when the test has
+    passed; else it waits beside it as `<stem>.yaml.new`.
+    """
+
+    def __init__(self, stem: str, config: Config, *, record_mode: str, nodeid: str) -> None:
+        self.path = config.path(config.cassettes) / f"{stem}.yaml"
+        self._config = config
+        self._nodeid = nodeid
+        self._rerecord = f"pytest '{nodeid}' --record-mode="
+        self._there = self._read(record_mode)
+        self._records = record_mode in ("all", "rewrite", "new_episodes") or (
+            record_mode == "once" and self._there is None
+        )
+        self._guard = Guard()
+        self._began = (self._there and self._there.began) or _EPOCH
+        if self._records:
+            self._began = datetime.now(UTC)
+
+    @contextmanager
+    def playing(self) -> Iterator[Tape]:
+        """Answer the test's requests; under replay no socket opens."""
+        with ExitStack() as stack:
+            if not self._records:
+                stack.enter_context(environment({}))
+                stack.enter_context(guarded(self._guard))
+            self._clock = stack.enter_context(pinned(self._began, _SEED, waits=self._records))
+            self._tape = stack.enter_context(using(self._new_tape(self._clock)))
+            yield self._tape
+
+    def end(self, *, passed: bool) -> None:
+        """
+        Put what was recorded in its place, or raise what the test did not show.
+
+        Raises:
+            CassetteMiss: the test swallowed it.
+            Unhermetic: the test swallowed it.
+            Unplayed: the test passed without sending everything that is recorded.
+
+        """
+        if self._records:
+            self._keep(passed)
+        elif passed:
+            self._complain()
+
+    def _keep(self, passed: bool) -> None:
+        interactions = [*self._tape.interactions, *self._tape.recorded]
+        if not self._tape.recorded and self._there:
+            return
+        beside = proposal(self.path)
+        if passed:
+            write_cassette(self.path, interactions, self._began)
+            beside.unlink(missing_ok=True)
+        else:
+            write_cassette(beside, interactions, self._began)
+
+    def _complain(self) -> None:
+        for error in (*self._guard.attempts, *self._tape.misses):
+            raise error
+        if unplayed := self._tape.unplayed:
+            steps = [index + 1 for index in unplayed]
+            raise Unplayed(str(self.path), tuple(steps), f"{self._rerecord}rewrite")
+
+    def _read(self, record_mode: str) -> CassetteFile | None:
+        if record_mode in ("all", "rewrite"):
+            return None
+        if self.path.exists():
+            return read_cassette(self.path)
+        if record_mode == "none":
+            raise CassetteNotRecorded(str(self.path), f"{self._rerecord}once")
+        return None
+
+    def _new_tape(self, clock: PinnedClock) -> Tape:
+        def heard(interaction: Interaction) -> None:
+            clock.reach(interaction.started + interaction.elapsed)
+
+        return Tape(
+            self._there.interactions if self._there else (),
+            records=self._records,
+            source=str(_short(self.path, self._config.root)),
+            command=f"{self._rerecord}rewrite",
+            ignore_hosts=self._config.ignore_hosts,
+            heard=heard,
+        )
+
+
+def _short(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path

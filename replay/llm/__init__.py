@@ -1,0 +1,1 @@
+"""What the providers' payloads say: models, prompts, tools, tokens, dollars."""

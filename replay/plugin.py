@@ -1,0 +1,98 @@
+"""
+The pytest plugin: `@pytest.mark.golden`, the `golden` fixture, and what TEST_MODE means for them.
+
+It is imported in every run of everyone who installs it, so it imports nothing heavy by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from replay.config import Config, Mode, load_config, test_mode
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+_CONFIG = pytest.StashKey[Config]()
+_PASSED = pytest.StashKey[bool]()
+_RUN_IT = "MOCK mode plays no cassettes: TEST_MODE=GOLDEN pytest {nodeid}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark, and read the settings once."""
+    config.addinivalue_line(
+        "markers",
+        "golden(stem): replay cassettes/<stem>.yaml, offline and deterministic; "
+        "assert … == golden compares with golden/<stem>.json. Default stem: module and test name.",
+    )
+    config.stash[_CONFIG] = load_config(config.rootpath, os.environ)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In MOCK mode, skip what needs a cassette, with the command that runs it."""
+    playing = _plays_cassettes(config)
+    for item in items:
+        if "golden" in getattr(item, "fixturenames", ()) and not _is_golden(item):
+            item.add_marker("golden")
+        if _is_golden(item) and not playing:
+            item.add_marker(pytest.mark.skip(reason=_RUN_IT.format(nodeid=item.nodeid)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Note whether the test itself passed: only then may a new cassette replace the old one."""
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _golden_scene(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Play or record the cassette of a golden test."""
+    if not _is_golden(request.node):
+        yield
+        return
+    from replay.golden.scene import Scene
+    from replay.golden.stem import stem_of
+
+    scene = Scene(
+        stem_of(request.node),
+        request.config.stash[_CONFIG],
+        record_mode=_record_mode(request.config),
+        nodeid=request.node.nodeid,
+    )
+    with scene.playing():
+        yield
+    scene.end(passed=request.node.stash.get(_PASSED, False))
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """
+    The approved output of this test: `assert result == golden`.
+
+    What varies from run to run is normalized first; `--snapshot-update` approves what is there now.
+    """
+    from replay.golden.extension import GoldenLocation, golden_extension
+
+    config = request.config.stash[_CONFIG]
+    own = snapshot.use_extension(golden_extension(config.path(config.golden)))
+    own.test_location = GoldenLocation(request.node)
+    return own
+
+
+def _is_golden(item: pytest.Item) -> bool:
+    return item.get_closest_marker("golden") is not None
+
+
+def _plays_cassettes(config: pytest.Config) -> bool:
+    return test_mode(os.environ) is not Mode.MOCK or _record_mode(config) != "none"
+
+
+def _record_mode(config: pytest.Config) -> str:
+    return config.getoption("--record-mode", None) or "none"

@@ -1,0 +1,132 @@
+"""What a person sees in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from replay.errors import difference_lines
+from replay.model import Kind
+
+if TYPE_CHECKING:
+    from replay.cassettes.check import FileCheck
+    from replay.engine.replayer import Replay
+    from replay.episodes.store import Incomplete, Summary
+
+_PLAIN_WIDTH = 110
+_STYLES = {Kind.IDENTICAL: "bold green", Kind.EQUIVALENT: "bold green"}
+
+
+def console(file: TextIO | None = None) -> Console:
+    """Open the terminal; a pipe gets a fixed width and no colour."""
+    file = file or sys.stdout
+    return Console(file=file, width=None if file.isatty() else _PLAIN_WIDTH, highlight=False)
+
+
+def show_replay(replay: Replay, out: Console) -> None:
+    """Print the timeline of a replay, its outcome, and what it saved."""
+    out.print(f"[bold]{escape(replay.episode)}[/] · recording {replay.recording[:15]}\n")
+    out.print(_timeline(replay))
+    outcome = replay.outcome
+    at = f" at step {outcome.step} ({outcome.what})" if outcome.step else ""
+    at = at or (f" ({outcome.what})" if outcome.what else "")
+    out.print(f"\n[{_STYLES.get(outcome.kind, 'bold red')}]{outcome.kind}[/]{at}")
+    if outcome.detail:
+        out.print(escape(outcome.detail), soft_wrap=True)
+    if outcome.what != "request" or outcome.kind is Kind.UNPLAYED:
+        for line in difference_lines(outcome.differences, "now"):
+            out.print(escape(line), soft_wrap=True)
+    if outcome.kind in (Kind.DIVERGED, Kind.UNPLAYED, Kind.FAILED) and outcome.what != "request":
+        out.print(f"If that is intended: replay record --from {escape(replay.episode)}")
+    out.print(_figures(replay))
+
+
+def show_checks_json(checks: Iterable[FileCheck], out: Console) -> bool:
+    """Print one JSON object a file; tell whether all played whole."""
+    every = True
+    for check in checks:
+        every &= check.whole
+        out.print(json.dumps(asdict(check)), soft_wrap=True, markup=False)
+    return every
+
+
+def show_checks(checks: Iterable[FileCheck], out: Console) -> bool:
+    """Print each file that did not play whole, then the sums; tell whether all did."""
+    files = whole = played = missed = refused = 0
+    for check in checks:
+        files, whole, played = files + 1, whole + check.whole, played + check.played
+        missed, refused = missed + len(check.missed), refused + len(check.refused)
+        for word, found in (("missed", check.missed), ("refused", check.refused)):
+            for reason in found:
+                out.print(f"{escape(check.path)}: {word} {escape(reason)}", soft_wrap=True)
+    out.print(f"{whole} of {files} files whole; interactions: {played} played, {missed} missed.")
+    if refused:
+        out.print(f"{refused} refused, each with the reason above.")
+    return files == whole
+
+
+def show_list(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
+    """Print the episodes, then the recordings that were never ended."""
+    table = Table("episode", "entrypoint", "recordings", "calls", "models", box=None)
+    for row in rows:
+        table.add_row(
+            escape(row.id),
+            escape(row.entrypoint),
+            str(row.recordings),
+            str(row.interactions),
+            escape(", ".join(row.models)),
+        )
+    out.print(table)
+    for item in incomplete:
+        out.print(
+            f"\nIncomplete: {escape(item.episode)}, begun {item.started} by process {item.pid}: "
+            f"{len(item.interactions)} complete interactions are kept, no recording was made."
+        )
+
+
+def show_list_json(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
+    """Print what `show_list` prints, as one JSON object."""
+    found = {
+        "episodes": [asdict(row) for row in rows],
+        "incomplete": [
+            {"episode": i.episode, "started": i.started, "pid": i.pid, "calls": len(i.interactions)}
+            for i in incomplete
+        ],
+    }
+    out.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
+
+
+def _timeline(replay: Replay) -> Table:
+    table = Table("#", "call", "model", "status", "recorded", "match", box=None, pad_edge=False)
+    for step in replay.steps:
+        table.add_row(
+            str(step.number),
+            escape(step.call),
+            escape(step.model),
+            str(step.status or "error"),
+            f"{step.seconds * 1000:,.0f} ms",
+            step.match,
+        )
+    return table
+
+
+def _figures(replay: Replay) -> str:
+    faster = replay.recorded_seconds / replay.seconds if replay.seconds else 0.0
+    dollars = replay.saved_dollars
+    price = "price not known" if dollars is None else f"${dollars:.6f}"
+    now, then = replay.seconds * 1000, replay.recorded_seconds * 1000
+    return "\n".join(
+        [
+            f"  calls      {replay.played} of {replay.recorded} played",
+            f"  fidelity   {replay.fidelity:.0%} of the recorded bytes served verbatim",
+            f"  time       {now:,.0f} ms now, {then:,.0f} ms recorded ({faster:.1f} times faster)",
+            f"  not spent  {replay.saved_tokens:,} tokens, {price}",
+        ]
+    )
