@@ -40,8 +40,9 @@ def main(ctx: click.Context) -> None:
 
     Exit codes: 0 agreed, 1 drifted, 2 could not tell.
     """
-    sys.path.insert(0, str(Path.cwd()))
-    ctx.obj = load_config(environ=os.environ)
+    config = load_config(environ=os.environ)
+    sys.path.insert(0, str(config.root.resolve()))
+    ctx.obj = config
 
 
 @main.command("run")

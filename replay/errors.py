@@ -57,7 +57,7 @@ class Unhermetic(ReplayStop):
     def __str__(self) -> str:
         return (
             f"Under replay, the program tried to {self.action} to {self.address}.\n"
-            "Nothing was sent: a replay opens no socket. Record the call, or leave it out of this run."
+            "Nothing was sent: a replay opens no socket. Record the call, or leave it out."
         )
 
 
@@ -119,6 +119,21 @@ class UnknownEpisode(ReplayError):
             lines.append(f"Closest: {', '.join(self.closest)}.")
         lines.append("What there is: replay list")
         return "\n".join(lines)
+
+
+class OtherEpisode(ReplayError):
+    """An episode of that name is there, with another entrypoint or other inputs."""
+
+    def __init__(self, episode: str) -> None:
+        super().__init__(episode)
+        self.episode = episode
+
+    def __str__(self) -> str:
+        return (
+            f"There is an episode {self.episode!r} with another entrypoint or other inputs.\n"
+            "Its recordings would no longer be of one case: give the new one a name of its own,\n"
+            f"or record the old one again: replay record --from {self.episode}"
+        )
 
 
 class UnknownRecording(ReplayError):

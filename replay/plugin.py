@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replay.config import Config, Mode, load_config, test_mode
+from replay.errors import ReplayError, ReplayStop
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -48,6 +49,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = report.passed
+    error = call.excinfo.value if call.excinfo else None
+    if report.failed and isinstance(error, ReplayError | ReplayStop):
+        report.longrepr = str(error)  # it says it all; the way there is the SDK's
     return report
 
 

@@ -65,8 +65,9 @@ class Tape:
         self._clock = clock
         self._opened = clock()
         self._lock = threading.Lock()
-        self._recorded: list[Interaction] = []
-        self._open: set[Take] = set()
+        self._recorded: dict[int, Interaction] = {}
+        self._open: dict[Take, int] = {}
+        self._sent = 0
         self._waiting: dict[str, deque[int]] = defaultdict(deque)
         for index, interaction in enumerate(self.interactions):
             self._waiting[request_key(interaction.request)].append(index)
@@ -75,7 +76,7 @@ class Tape:
     def recorded(self) -> tuple[Interaction, ...]:
         """What was recorded, in the order in which the requests were sent."""
         with self._lock:
-            return tuple(sorted(self._recorded, key=lambda i: i.started))
+            return tuple(interaction for _, interaction in sorted(self._recorded.items()))
 
     @property
     def unplayed(self) -> tuple[int, ...]:
@@ -119,7 +120,8 @@ class Tape:
         """Begin to record *request*, which is being sent now."""
         take = Take(self, request, self._now())
         with self._lock:
-            self._open.add(take)
+            self._sent += 1
+            self._open[take] = self._sent
         return take
 
     def close(self) -> None:
@@ -130,10 +132,10 @@ class Tape:
     def keep(self, take: Take, interaction: Interaction) -> None:
         """File a finished take, once."""
         with self._lock:
-            if take not in self._open:
+            number = self._open.pop(take, None)
+            if number is None:
                 return
-            self._open.discard(take)
-            self._recorded.append(interaction)
+            self._recorded[number] = interaction
         self._heard(interaction)
 
     def since(self, started: float) -> float:
@@ -151,7 +153,7 @@ class Tape:
             there = fields(interaction.request)
             if there["url"] != wanted["url"] or there["method"] != wanted["method"]:
                 continue
-            alike = len(wanted.items() & there.items()) if _hashable(wanted, there) else 0
+            alike = sum(there.get(path) == value for path, value in wanted.items())
             candidate = (alike, index not in played, -index)
             best = max(best, candidate) if best else candidate
         if best is None:
@@ -206,7 +208,3 @@ class Take:
 def failure(error: BaseException) -> Failure:
     """Describe *error* so that the same one can be raised again."""
     return Failure(f"{type(error).__module__}.{type(error).__qualname__}", str(error))
-
-
-def _hashable(*flattened: dict[str, object]) -> bool:
-    return all(not isinstance(v, dict | list) for values in flattened for v in values.values())

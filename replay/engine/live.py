@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.recorder import record
-from replay.episodes.store import Store, export_bundle
-from replay.errors import ReplayError, RunRaised
+from replay.episodes.store import Store, export_bundle, find
+from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
 from replay.golden.normalization import plain
 from replay.model import Episode
 
@@ -30,10 +31,15 @@ def record_entrypoint(
     Run the entrypoint of *case* live, clock and seeds pinned; add the recording and export it.
 
     Raises:
+        OtherEpisode: an episode of that name is there, and is another case.
         BadEntrypoint: it is not there, or does not take the inputs.
         RunRaised: the run ended in an exception, and *keep_errors* is off; nothing was added.
 
     """
+    with suppress(UnknownEpisode):
+        there = find(store, config.path(config.episodes), case.id)
+        if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
+            raise OtherEpisode(case.id)
     function = load_entrypoint(case.entrypoint)
     check_inputs(case.entrypoint, function, case.inputs)
     try:

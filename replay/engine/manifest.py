@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -12,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 import replay
-from replay.canonical import KEY_SCHEMA, content_hash
+from replay.canonical import KEY_SCHEMA, content_hash, differences
 from replay.llm.calls import Call, read_call
-from replay.model import Interaction, Json, Manifest
+from replay.model import Difference, Interaction, Json, Manifest
 
 
 def build_manifest(
@@ -47,6 +48,7 @@ def build_manifest(
     )
 
 
+@functools.cache
 def code_version(folder: Path) -> tuple[str, bool]:
     """Name the git revision of *folder*, and whether files differ from it; empty outside of git."""
     revision = _git(folder, "rev-parse", "HEAD")
@@ -56,6 +58,22 @@ def code_version(folder: Path) -> tuple[str, bool]:
 def chosen_environment(names: Iterable[str]) -> dict[str, str]:
     """Read those of the named variables that are set."""
     return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def changes_since(manifest: Manifest) -> tuple[Difference, ...]:
+    """List what the manifest names and this process has otherwise: Python, packages, code."""
+    now = {"python": platform.python_version(), "recorder": replay.__version__}
+    then = {"python": manifest.python, "recorder": manifest.recorder}
+    for name, version in manifest.packages.items():
+        then[name], now[name] = version, _version(name)
+    return differences(then, now)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from replay.cassettes.tape import Tape, failure
 from replay.config import Config
 from replay.engine.comparison import output_differences
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
+from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
-from replay.errors import BadEntrypoint, ReplayStop, UnknownRecording
+from replay.errors import BadEntrypoint, ReplayError, ReplayStop, UnknownRecording
 from replay.golden.normalization import plain
 from replay.golden.pinning import environment, pinned
 from replay.llm.calls import read_call
@@ -43,7 +44,8 @@ class Replay:
     What a replay found.
 
     *fidelity* is the share, 0 to 1, of the recorded response bytes that were served as recorded.
-    *saved_dollars* is None when the price of a recorded call is not known.
+    *saved_dollars* is None when the price of a recorded call is not known; *changes* are the
+    versions that the manifest names and today's process has otherwise.
     """
 
     episode: str
@@ -56,6 +58,7 @@ class Replay:
     saved_tokens: int
     saved_dollars: Decimal | None
     output: Json
+    changes: tuple[Difference, ...]
     seconds: float
     recorded_seconds: float
 
@@ -95,8 +98,6 @@ def _run(episode: Episode, recording: Recording, config: Config) -> tuple[Tape, 
     with ExitStack() as stack:
         stack.enter_context(environment(manifest.environment, config.environment))
         stack.enter_context(guarded(guard))
-        function = load_entrypoint(episode.entrypoint)
-        check_inputs(episode.entrypoint, function, episode.inputs)
         start = datetime.fromisoformat(manifest.clock)
         clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
         tape = Tape(
@@ -109,7 +110,12 @@ def _run(episode: Episode, recording: Recording, config: Config) -> tuple[Tape, 
         stack.enter_context(using(tape))
         begun = time.perf_counter()
         try:
+            function = load_entrypoint(episode.entrypoint)
+            check_inputs(episode.entrypoint, function, episode.inputs)
+            begun = time.perf_counter()
             ended.output = plain(run_entrypoint(function, episode.inputs))
+        except ReplayError:
+            raise
         except ReplayStop as stop:
             ended.stopped = stop
         except (Exception, BaseExceptionGroup, SystemExit) as error:  # noqa: BLE001 - its result
@@ -181,6 +187,7 @@ def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -
         saved_tokens=sum(c.tokens.sent + c.tokens.received for c in map(read_call, saved) if c),
         saved_dollars=_price(saved, at),
         output=ended.output,
+        changes=changes_since(recording.manifest),
         seconds=ended.seconds,
         recorded_seconds=recording.elapsed,
     )

@@ -18,7 +18,7 @@ from replay.atomic import write_atomic
 from replay.canonical import bytes_hash
 from replay.episodes import bundle
 from replay.episodes.schema import migrations
-from replay.errors import Damaged, UnknownEpisode
+from replay.errors import Damaged, OtherEpisode, UnknownEpisode
 from replay.model import (
     Chunk,
     Episode,
@@ -159,14 +159,18 @@ class Store:
         Add *episode*, or those of its recordings that are not there yet; count those.
 
         *bundle_digest* notes the bundle it came from, for `imported`.
+
+        Raises:
+            OtherEpisode: one of that name is there, with another entrypoint or other inputs.
+
         """
         with self._intact(), self._writing():
             self._db.execute(
                 "INSERT INTO episodes (id, entrypoint, inputs) VALUES (?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET entrypoint = excluded.entrypoint, "
-                "inputs = excluded.inputs",
+                "ON CONFLICT DO NOTHING",
                 [episode.id, episode.entrypoint, _text(episode.inputs)],
             )
+            self._refuse_another_case(episode)
             if bundle_digest:
                 self._db.execute(
                     "UPDATE episodes SET bundle = ? WHERE id = ?", [bundle_digest, episode.id]
@@ -219,6 +223,12 @@ class Store:
         rows = self._all("SELECT lines FROM attempt_lines WHERE attempt = ? ORDER BY step", attempt)
         lines = [line for row in rows for line in json.loads(row[0])]
         return tuple(bundle.interactions(lines))
+
+    def _refuse_another_case(self, episode: Episode) -> None:
+        rows = self._all("SELECT entrypoint, inputs FROM episodes WHERE id = ?", episode.id)
+        entrypoint, inputs = rows[0]
+        if (entrypoint, json.loads(inputs)) != (episode.entrypoint, episode.inputs):
+            raise OtherEpisode(episode.id)
 
     def _add_recording(self, episode: str, recording: Recording) -> int:
         row = self._db.execute(
@@ -339,8 +349,9 @@ class Store:
         """Turn what SQLite says of a broken file into our words."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise Damaged(self.path, f"SQLite cannot use it: {error}", hint=self._hint()) from error
+        except (sqlite3.OperationalError, OSError) as error:
+            hint = "Is it writable, and its disk not full? REPLAY_STORE=FILE uses another one."
+            raise Damaged(self.path, f"SQLite cannot use it: {error}", hint=hint) from error
         except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise Damaged(self.path, f"not a whole store: {error}", hint=self._hint()) from error
 
@@ -371,9 +382,11 @@ def import_bundle(store: Store, path: Path) -> tuple[str, int]:
 
 def export_bundle(store: Store, episode: str, folder: Path) -> Path:
     """Write *episode* as a bundle into *folder*, and note it as imported."""
+    path = folder / f"{episode}.jsonl"
+    if path.exists():  # what it holds and the store does not has to survive being written anew
+        import_bundle(store, path)
     found = store.get(episode)
     text = bundle.dump(found)
-    path = folder / f"{episode}.jsonl"
     write_atomic(path, text)
     store.add(found, _digest_of(text))
     return path

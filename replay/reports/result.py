@@ -32,5 +32,6 @@ def _result(replay: Replay) -> Json:
         },
         "steps": [asdict(step) for step in replay.steps],
         "output": replay.output,
+        "changes": [asdict(change) for change in replay.changes],
         "time": {"now": replay.seconds, "recorded": replay.recorded_seconds},
     }

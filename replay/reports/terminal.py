@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from replay.episodes.store import Incomplete, Summary
 
 _PLAIN_WIDTH = 110
+_SHOWN_CHANGES = 5
 _STYLES = {Kind.IDENTICAL: "bold green", Kind.EQUIVALENT: "bold green"}
 
 
@@ -46,6 +47,10 @@ def show_replay(replay: Replay, out: Console) -> None:
     if outcome.kind in (Kind.DIVERGED, Kind.UNPLAYED, Kind.FAILED) and outcome.what != "request":
         out.print(f"If that is intended: replay record --from {escape(replay.episode)}")
     out.print(_figures(replay))
+    for change in replay.changes[:_SHOWN_CHANGES]:
+        out.print(f"  since then {change.path} {change.recorded}, now {change.now}")
+    if len(replay.changes) > _SHOWN_CHANGES:
+        out.print(f"  … and {len(replay.changes) - _SHOWN_CHANGES} more versions (--json has all)")
 
 
 def show_checks_json(checks: Iterable[FileCheck], out: Console) -> bool:

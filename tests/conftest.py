@@ -1,0 +1,99 @@
+"""What the tests stand on: the stand-in over loopback, and a project of its own on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[str]:
+    """A stand-in in a process of its own; its address, without a path."""
+    command = [sys.executable, "-m", "examples.support_agent.standin", "--port", "0"]
+    fast = ["--latency", "0.005", "--chunk-delay", "0.002"]
+    process = subprocess.Popen([*command, *fast], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    line = process.stdout.readline()
+    yield line.split()[-1]
+    process.terminate()
+    process.wait(timeout=10)
+    process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of somebody's: files, and commands that are run in it."""
+
+    root: Path
+    env: dict[str, str]
+
+    def write(self, path: str, text: str) -> Project:
+        """Put a file in place."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        return self
+
+    def edit(self, path: str, old: str, new: str) -> Project:
+        """Change a file, in one place that must be there."""
+        text = (self.root / path).read_text()
+        assert old in text
+        return self.write(path, text.replace(old, new))
+
+    def where(self, **env: str) -> Project:
+        """Use other variables; an empty one is taken away."""
+        changed = {k: v for k, v in (self.env | env).items() if v}
+        return replace(self, env=changed)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, check=False
+        )
+
+    def replay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `replay` command."""
+        return self.run(sys.executable, "-m", "replay.cli", *arguments)
+
+    def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run an inner pytest."""
+        return self.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+
+
+@pytest.fixture
+def project(tmp_path: Path, standin: str) -> Project:
+    """A project with the example agent in it, set up to talk to the stand-in."""
+    shutil.copytree(
+        ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.replay]\n"
+        'environment = ["OPENAI_BASE_URL", "ORDERS_URL", "SHIPPING_URL", "SUPPORT_MODEL"]\n'
+        "[tool.pytest.ini_options]\n"
+        'asyncio_mode = "auto"\n'
+    )
+    outer = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI", "TEST_", "REPLAY"))}
+    env = outer | {
+        "OPENAI_API_KEY": "not-a-key",
+        "OPENAI_BASE_URL": f"{standin}/v1",
+        "ORDERS_URL": f"{standin}/orders",
+        "SHIPPING_URL": f"{standin}/shipping",
+    }
+    return Project(tmp_path, env)
+
+
+@pytest.fixture
+def offline(project: Project) -> Project:
+    """The same project where nothing is set up: no key, no address."""
+    return project.where(OPENAI_API_KEY="", OPENAI_BASE_URL="", ORDERS_URL="", SHIPPING_URL="")

@@ -1,0 +1,117 @@
+"""The tape: which recorded answer a request gets, and what a miss says."""
+
+import pickle
+
+import pytest
+
+from replay.cassettes.tape import Tape
+from replay.errors import CassetteMiss, ReplayStop
+from replay.model import Interaction, Request, Response
+
+URL = "https://api.example.com/v1/chat/completions"
+
+
+def said(prompt: str, answer: str = "ok", url: str = URL) -> Interaction:
+    return Interaction(asked(prompt, url), Response(200, body=answer.encode()))
+
+
+def asked(prompt: str, url: str = URL) -> Request:
+    body = f'{{"model":"m","tools":[],"messages":[{{"role":"user","content":"{prompt}"}}]}}'
+    return Request("POST", url, (("content-type", "application/json"),), body.encode())
+
+
+def answers(tape: Tape, *prompts: str) -> list[bytes]:
+    return [tape.answer(asked(prompt)).response.body for prompt in prompts]
+
+
+def test_equal_requests_are_answered_in_order():
+    """A retry is recorded twice and replays twice: the failure first, then the success."""
+
+    tape = Tape([said("a", "429"), said("b", "b"), said("a", "200")])
+
+    assert answers(tape, "b", "a", "a") == [b"b", b"429", b"200"]
+
+
+def test_an_answer_is_never_reused():
+    """One call more than was recorded is a miss that says so."""
+
+    tape = Tape([said("a")])
+    answers(tape, "a")
+
+    with pytest.raises(CassetteMiss, match="Recorded call #1 is the same request, and was already"):
+        tape.answer(asked("a"))
+
+
+def test_unplayed_interactions_are_known():
+    """What answered nothing is listed by its index."""
+
+    tape = Tape([said("a"), said("b"), said("c")])
+    answers(tape, "b")
+
+    assert tape.unplayed == (0, 2)
+
+
+def test_miss_names_the_closest_and_what_differs():
+    """The message is the whole explanation: what, where, the field, the command."""
+
+    tape = Tape(
+        [said("refund order 1042"), said("hello", url="https://other.example.com/")],
+        source="cassettes/refund.yaml",
+        command="pytest tests/test_refund.py --record-mode=rewrite",
+    )
+
+    with pytest.raises(CassetteMiss) as caught:
+        tape.answer(asked("refund order 1043"))
+
+    assert str(caught.value).splitlines() == [
+        f"POST {URL} is not in cassettes/refund.yaml.",
+        "Closest is #1; it differs in:",
+        "  messages[0].content",
+        "    recorded: 'refund order 1042'",
+        "    sent:     'refund order 1043'",
+        "If the change is intended: pytest tests/test_refund.py --record-mode=rewrite",
+    ]
+
+
+def test_miss_prefers_what_was_not_played_yet():
+    """Of two recorded requests that are as close, the one still waiting was meant."""
+
+    tape = Tape([said("one"), said("two")])
+    answers(tape, "one")
+
+    with pytest.raises(CassetteMiss, match="Closest is #2"):
+        tape.answer(asked("three"))
+
+
+def test_miss_without_anything_close():
+    """Nothing recorded goes there at all."""
+
+    with pytest.raises(CassetteMiss, match="Nothing recorded goes to that address"):
+        Tape([said("a")]).answer(Request("GET", "https://elsewhere.example.com/"))
+
+
+def test_miss_survives_pickling_and_is_not_swallowed():
+    """It crosses processes whole, and an SDK's `except Exception` does not catch it."""
+
+    with pytest.raises(CassetteMiss) as caught:
+        Tape([said("a")]).answer(asked("b"))
+    again = pickle.loads(pickle.dumps(caught.value))
+
+    assert str(again) == str(caught.value)
+    assert isinstance(again, ReplayStop)
+    assert not isinstance(again, Exception)
+
+
+def test_credentials_do_not_take_part_in_matching():
+    """A recording made with one key in the URL answers a program that uses another."""
+
+    recorded = Tape(records=True)
+    take = recorded.take(Request("GET", "https://x.example.com/v1?key=AIza-mine&alt=sse"))
+    take.answered(200, "OK", ())
+    take.end()
+    url = recorded.recorded[0].request.url
+
+    tape = Tape(recorded.recorded)
+
+    assert url == "https://x.example.com/v1?key=<secret:key>&alt=sse"
+    assert tape.answer(Request("GET", "https://x.example.com/v1?key=placeholder&alt=sse"))
