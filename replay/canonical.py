@@ -66,12 +66,16 @@ def canonical_url(url: str) -> str:
     >>> canonical_url("HTTPS://API.example.com:443/v1?b=2&a=1#x")
     'https://api.example.com/v1?a=1&b=2'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return url  # no client can send it; it is still told apart from others
     host = (parts.hostname or "").lower()
     if ":" in host:
         host = f"[{host}]"
-    if parts.port is not None and parts.port != _DEFAULT_PORTS.get(parts.scheme):
-        host = f"{host}:{parts.port}"
+    if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
+        host = f"{host}:{port}"
     query = urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))
     return urlunsplit((parts.scheme.lower(), host, parts.path or "/", query, ""))
 
@@ -111,12 +115,9 @@ def fields(request: Request) -> dict[str, Json]:
     >>> fields(Request("POST", "http://x/v1?a=1", body=b'{"m":[{"c":"hi"}]}'))
     {'method': 'POST', 'url': 'http://x/v1', 'query.a': '1', 'm[0].c': 'hi'}
     """
-    parts = urlsplit(canonical_url(request.url))
-    found: dict[str, Json] = {
-        "method": request.method.upper(),
-        "url": urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")),
-    }
-    found |= {f"query.{k}": v for k, v in parse_qsl(parts.query, keep_blank_values=True)}
+    url, _, query = canonical_url(request.url).partition("?")
+    found: dict[str, Json] = {"method": request.method.upper(), "url": url}
+    found |= {f"query.{k}": v for k, v in parse_qsl(query, keep_blank_values=True)}
     media = header(request.headers, "content-type").lower()
     if "x-www-form-urlencoded" in media:
         return found | {f"form.{k}": v for k, v in _form(request.body)}

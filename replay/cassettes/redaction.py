@@ -78,7 +78,10 @@ def _headers(headers: Headers) -> Headers:
 
 
 def _url(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _text(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     if any(name.lower() in SECRET_QUERY for name, _ in query):
         hidden = [(k, f"<secret:{k}>" if k.lower() in SECRET_QUERY else v) for k, v in query]

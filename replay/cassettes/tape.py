@@ -8,9 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from urllib.parse import urlsplit
 
-from replay.canonical import differences, fields, request_key
+from replay.canonical import canonical_url, differences, fields, request_key
 from replay.cassettes.coding import decoded
 from replay.cassettes.redaction import redacted, redacted_request
 from replay.config import TELEMETRY_HOSTS
@@ -86,7 +85,7 @@ class Tape:
 
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""
-        host = urlsplit(url).hostname or ""
+        host = canonical_url(url).partition("://")[2].partition("/")[0].partition(":")[0]
         return any(fnmatch(host, pattern) for pattern in self._ignore_hosts)
 
     def answer(self, request: Request) -> Interaction | None:

@@ -320,8 +320,8 @@ class Store:
 
     def _body(self, name: str) -> bytes:
         rows = self._all("SELECT data FROM bodies WHERE hash = ?", name)
-        data = bytes(rows[0][0]) if rows else b""
-        if bytes_hash(data) != name:
+        data = rows[0][0] if rows else None
+        if not isinstance(data, bytes) or bytes_hash(data) != name:
             raise Damaged(self.path, f"body {name} is not what it was", hint=self._hint())
         return data
 
