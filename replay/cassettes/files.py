@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from replay.errors import Damaged
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
 
 _NEVER_ANSWERED = 599
+_YAML_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +275,8 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         style = "|" if "\n" in data else None
+        if _YAML_BREAKS.search(data):  # YAML 1.1 takes these for line breaks, and folds them
+            style = '"'
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 

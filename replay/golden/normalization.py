@@ -43,10 +43,10 @@ def plain(value: Any, what: str = "The output") -> Json:
         NotJson: something in it has no JSON form.
 
     """
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
+    from pydantic_core import PydanticSerializationError, from_json, to_json
 
     try:
-        return to_jsonable_python(value, inf_nan_mode="strings")
+        return from_json(to_json(value, inf_nan_mode="strings"))
     except PydanticSerializationError as error:
         raise NotJson(what, str(error)) from error
 
