@@ -34,7 +34,7 @@ standin: $(READY) ## Start the stand-in provider and APIs on 127.0.0.1:8377
 	@$(BIN)/python -m examples.support_agent.standin
 
 test: $(READY) ## Run the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto
 
 golden: $(READY) ## Replay the golden tests, offline
 	@TEST_MODE=GOLDEN $(BIN)/pytest -m golden

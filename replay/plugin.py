@@ -37,8 +37,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """In MOCK mode, skip what needs a cassette, with the command that runs it."""
     playing = _plays_cassettes(config)
     for item in items:
-        if "golden" in getattr(item, "fixturenames", ()) and not _is_golden(item):
-            item.add_marker("golden")
         if _is_golden(item) and not playing:
             item.add_marker(pytest.mark.skip(reason=_RUN_IT.format(nodeid=item.nodeid)))
 
@@ -81,6 +79,7 @@ def golden(request: pytest.FixtureRequest, snapshot: SnapshotAssertion) -> Snaps
     The approved output of this test: `assert result == golden`.
 
     What varies from run to run is normalized first; `--snapshot-update` approves what is there now.
+    The mark of the same name is what plays a cassette; without it, the fixture only compares.
     """
     from replay.golden.extension import GoldenLocation, golden_extension
 

@@ -43,7 +43,7 @@ def _answer(connection: socket.socket, script: Script) -> None:
 
 
 def chunked(pieces: list[bytes], pause: float = 0.0, *, whole: bool = True) -> Script:
-    """Send *pieces* as chunks of an event stream, with pauses; not *whole*: break off after them."""
+    """Send *pieces* as chunks of an event stream; not *whole*: break off after them."""
 
     def script(connection: socket.socket, _request: bytes) -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"

@@ -122,7 +122,7 @@ def test_a_cut_off_bundle_is_not_taken_for_whole(kept):
 
     lines = dump(episode()).splitlines()[:kept]
 
-    with pytest.raises(Damaged, match="cut off|empty"):
+    with pytest.raises(Damaged, match=r"cut off|empty"):
         load("\n".join(lines))
 
 

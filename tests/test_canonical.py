@@ -59,7 +59,8 @@ def test_multipart_boundary_is_not_content():
     """Clients draw a new boundary every time."""
 
     def upload(boundary: str, text: str) -> str:
-        body = f"--{boundary}\r\ncontent-disposition: form-data; name=f\r\n\r\n{text}\r\n--{boundary}--"
+        head = "content-disposition: form-data; name=f"
+        body = f"--{boundary}\r\n{head}\r\n\r\n{text}\r\n--{boundary}--"
         return key(body.encode(), media=f"multipart/form-data; boundary={boundary}")
 
     assert upload("AaB03x", "hello") == upload("ZzY99y", "hello")

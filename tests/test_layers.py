@@ -87,7 +87,7 @@ def test_each_library_has_one_home(path):
 
 @pytest.mark.parametrize("module", ["replay", "replay.plugin", "replay.cli"])
 def test_stays_light(module):
-    """The plugin is imported in every run of everyone who installs it: nothing heavy comes along."""
+    """The plugin is imported in every run of everyone who installs it."""
 
     code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

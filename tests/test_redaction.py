@@ -1,5 +1,7 @@
 """Redaction: credentials are replaced before anything is kept, and the rest stays as it was."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +52,7 @@ def test_chunks_cover_the_redacted_body(parts, data):
     body = " ".join(parts).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
     edges = [0, *cuts, len(body)]
-    sizes = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+    sizes = [b - a for a, b in pairwise(edges)]
     chunks = tuple(Chunk(size, 0.0) for size in sizes)
 
     response = redacted(

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -115,7 +114,7 @@ def test_a_flipped_value_is_found(path, table, column):
         db.execute(f"UPDATE {table} SET {name} = replace({column}, '2', '3')")
     db.close()
 
-    with Store(path) as store, pytest.raises(Damaged, match="is not what it was|of that name"):
+    with Store(path) as store, pytest.raises(Damaged, match=r"is not what it was|of that name"):
         store.get("e")
 
 
