@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from replay.errors import BadSetting
 
@@ -35,6 +35,39 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Redaction:
+    """
+    What is replaced in recordings besides the defaults: these rules add, they never take away.
+
+    *headers*, *query* and *json* are names (of JSON members, at any depth), whatever their case;
+    *patterns* maps the name of a placeholder to a regular expression; *emails* adds addresses.
+    """
+
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    json: tuple[str, ...] = ()
+    patterns: dict[str, str] = field(default_factory=dict)
+    emails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """
+    What does not decide whether a recorded request answers the one that is sent.
+
+    *ignore_json* are paths such as `metadata.run_id` or `messages[*].id`; *ignore_query* are names
+    of parameters; *volatile* maps a name to a regular expression of tokens that differ from run to
+    run. *order* is `free` or `strict`. *hosts* adds rules for a host, written as a glob.
+    """
+
+    ignore_json: tuple[str, ...] = ()
+    ignore_query: tuple[str, ...] = ()
+    volatile: dict[str, str] = field(default_factory=dict)
+    order: str = "free"
+    hosts: dict[str, Matching] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """
     Where things are, and what is left out of recordings.
@@ -50,6 +83,8 @@ class Config:
     store: Path = Path("episodes/episodes.db")
     environment: tuple[str, ...] = ()
     ignore_hosts: tuple[str, ...] = TELEMETRY_HOSTS
+    redact: Redaction = field(default_factory=Redaction)
+    match: Matching = field(default_factory=Matching)
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
@@ -65,9 +100,8 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
 
     """
     root, table = _project(start or Path.cwd())
-    settings: dict[str, Any] = {"root": root}
-    for name, value in table.items():
-        settings[name] = _setting(name, value)
+    settings = _read(Config, table, "tool.replay")
+    settings["root"] = root
     if environ and (store := environ.get("REPLAY_STORE")):
         settings["store"] = Path(store)
     return Config(**settings)
@@ -93,13 +127,37 @@ def _project(start: Path) -> tuple[Path, dict[str, Any]]:
     return start, {}
 
 
-def _setting(name: str, value: object) -> Path | tuple[str, ...]:
-    kinds = {f.name: f.type for f in fields(Config) if f.name != "root"}
-    if name not in kinds:
-        raise BadSetting(f"tool.replay.{name}", value, f"one of {', '.join(kinds)}")
-    if kinds[name] == "Path" and isinstance(value, str):
+def _read(kind: type[Any], table: Any, name: str) -> dict[str, Any]:
+    """Check *table* against the fields of the dataclass *kind*."""
+    if not isinstance(table, dict):
+        raise BadSetting(name, table, "a table")
+    hints = get_type_hints(kind)
+    known = [f.name for f in fields(kind) if f.name != "root"]
+    for key, value in table.items():
+        if key not in known:
+            raise BadSetting(f"{name}.{key}", value, f"one of {', '.join(known)}")
+    return {key: _value(hints[key], value, f"{name}.{key}") for key, value in table.items()}
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        return kind(**_read(kind, value, name))
+    if get_origin(kind) is dict and isinstance(value, dict):
+        inner = get_args(kind)[1]
+        return {key: _value(inner, item, f"{name}.{key}") for key, item in value.items()}
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_value(str, item, name) for item in value)
+    if kind is Path and isinstance(value, str):
         return Path(value)
-    if kinds[name] != "Path" and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    wanted = "a path" if kinds[name] == "Path" else "a list of strings"
-    raise BadSetting(f"tool.replay.{name}", value, wanted)
+    if kind in (str, bool) and isinstance(value, kind):
+        return value
+    raise BadSetting(name, value, _WANTED.get(get_origin(kind) or kind, "a table"))
+
+
+_WANTED: dict[Any, str] = {
+    Path: "a path",
+    str: "a string",
+    bool: "true or false",
+    tuple: "a list of strings",
+    dict: "a table",
+}
