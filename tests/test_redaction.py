@@ -5,8 +5,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.cassettes.redaction import redacted
+from replay.cassettes.redaction import Redactor
 from replay.model import Chunk, Interaction, Request, Response
+
+redacted = Redactor().interaction
 
 SECRETS = [
     "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789",

@@ -18,7 +18,7 @@ from vcr.serializers import yamlserializer
 
 from replay.atomic import write_atomic
 from replay.cassettes.coding import decoded
-from replay.cassettes.redaction import redacted
+from replay.cassettes.redaction import Redactor
 from replay.errors import Damaged
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
 
@@ -73,7 +73,8 @@ def write_cassette(path: Path, interactions: Iterable[Interaction], began: datet
 
 def cassette_text(interactions: Iterable[Interaction], began: datetime) -> str:
     """Serialize as `write_cassette` does."""
-    items = [_item(redacted(interaction)) for interaction in interactions]
+    redactor = Redactor()
+    items = [_item(redactor.interaction(interaction)) for interaction in interactions]
     if items:
         items[0]["replay"] = {"began": began.isoformat()} | items[0]["replay"]
     return yaml.dump(

@@ -8,7 +8,10 @@ from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from replay.config import Redaction
 from replay.model import Chunk, Headers, Interaction, Request, Response
+
+DEFAULTS = Redaction()
 
 SECRET_HEADERS = frozenset(
     {
@@ -47,21 +50,26 @@ _SHAPE = re.compile("|".join(f"(?P<{k.replace('-', '_')}>{v})" for k, v in _SHAP
 _SHAPE_BYTES = re.compile(_SHAPE.pattern.encode())
 
 
-def redacted_request(request: Request) -> Request:
-    """Replace the credentials in *request*; doing it again changes nothing."""
-    return Request(
-        request.method, _url(request.url), _headers(request.headers), _body(request.body)
-    )
+class Redactor:
+    """Replaces the credentials of one tape; doing it again changes nothing."""
 
+    def __init__(self, rules: Redaction = DEFAULTS) -> None:
+        self._rules = rules
 
-def redacted(interaction: Interaction) -> Interaction:
-    """Replace the credentials in both halves; doing it again changes nothing."""
-    response = interaction.response
-    return replace(
-        interaction,
-        request=redacted_request(interaction.request),
-        response=_response(response) if response else None,
-    )
+    def request(self, request: Request) -> Request:
+        """Replace the credentials in *request*."""
+        return Request(
+            request.method, _url(request.url), _headers(request.headers), _body(request.body)
+        )
+
+    def interaction(self, interaction: Interaction) -> Interaction:
+        """Replace the credentials in both halves."""
+        response = interaction.response
+        return replace(
+            interaction,
+            request=self.request(interaction.request),
+            response=_response(response) if response else None,
+        )
 
 
 def _response(response: Response) -> Response:

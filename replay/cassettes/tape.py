@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 
 from replay.canonical import canonical_url, differences, fields, request_key
 from replay.cassettes.coding import decoded
-from replay.cassettes.redaction import redacted, redacted_request
+from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
 from replay.errors import CassetteMiss
 from replay.model import Chunk, Closest, Failure, Headers, Interaction, Request, Response
@@ -49,6 +49,7 @@ class Tape:
         records: bool = False,
         source: str = "the recording",
         command: str = "",
+        redactor: Redactor | None = None,
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
         clock: Clock = time.perf_counter,
@@ -59,6 +60,7 @@ class Tape:
         self.misses: list[CassetteMiss] = []
         self._source = source
         self._command = command
+        self._redactor = redactor or Redactor()
         self._ignore_hosts = tuple(ignore_hosts)
         self._heard = heard
         self._clock = clock
@@ -96,7 +98,7 @@ class Tape:
             CassetteMiss: it is not there, and this tape does not record.
 
         """
-        sent = redacted_request(request)
+        sent = self._redactor.request(request)
         with self._lock:
             waiting = self._waiting.get(request_key(sent))
             if waiting:
@@ -129,7 +131,8 @@ class Tape:
             take.end()
 
     def keep(self, take: Take, interaction: Interaction) -> None:
-        """File a finished take, once."""
+        """File a finished take, once, without its credentials."""
+        interaction = self._redactor.interaction(interaction)
         with self._lock:
             number = self._open.pop(take, None)
             if number is None:
@@ -194,7 +197,7 @@ class Take:
             started=self._started,
             elapsed=self._tape.since(self._started),
         )
-        self._tape.keep(self, redacted(interaction))
+        self._tape.keep(self, interaction)
 
     def _whole(self) -> Response | None:
         if self._response is None:

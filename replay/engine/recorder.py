@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
+from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import is_recorded, using
 from replay.cassettes.tape import Tape, failure
 from replay.config import Config, load_config
@@ -99,7 +100,12 @@ class _Taking:
         self._begun = time.perf_counter()
         self._code = code_version(config.root)
         self._clock: PinnedClock | None = None
-        self._tape = Tape(records=True, ignore_hosts=config.ignore_hosts, heard=self._heard)
+        self._tape = Tape(
+            records=True,
+            redactor=Redactor(config.redact),
+            ignore_hosts=config.ignore_hosts,
+            heard=self._heard,
+        )
 
     @contextmanager
     def open(self, pin: bool, keep_errors: bool) -> Iterator[None]:

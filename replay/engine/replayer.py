@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape, failure
 from replay.config import Config
@@ -104,6 +105,7 @@ def _run(episode: Episode, recording: Recording, config: Config) -> tuple[Tape, 
             recording.interactions,
             source=f"the recording of {episode.id}",
             command=f"replay record --from {episode.id}",
+            redactor=Redactor(config.redact),
             ignore_hosts=config.ignore_hosts,
             heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
         )

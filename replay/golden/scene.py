@@ -10,6 +10,7 @@ from pathlib import Path
 from replay.atomic import proposal
 from replay.cassettes.files import CassetteFile, read_cassette, write_cassette
 from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.config import Config
@@ -106,6 +107,7 @@ class Scene:
             records=self._records,
             source=str(_short(self.path, self._config.root)),
             command=f"{self._rerecord}rewrite",
+            redactor=Redactor(self._config.redact),
             ignore_hosts=self._config.ignore_hosts,
             heard=heard,
         )
