@@ -28,11 +28,7 @@ import anthropic
 import click
 import openai
 from anthropic.types import Message, RawMessageStreamEvent
-from anthropic.types.beta import (
-    BetaFileMetadata,
-    BetaMessage,
-    BetaRawMessageStreamEvent,
-)
+from anthropic.types.beta import BetaFileMetadata, BetaMessage, BetaRawMessageStreamEvent
 from openai.pagination import SyncCursorPage
 from openai.types import Completion, CreateEmbeddingResponse, ImagesResponse
 from openai.types.beta import Assistant, AssistantStreamEvent, Thread
@@ -49,7 +45,7 @@ from replay.cassettes.guard import guarded
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.errors import CassetteMiss, Damaged, ReplayStop
-from replay.model import Interaction, Response
+from replay.model import Interaction, Request, Response
 
 Facts: TypeAlias = dict[str, Any]
 """What is compared, by name: read in one way from parsed objects and from recorded JSON."""
@@ -77,33 +73,42 @@ _STATUS_ERRORS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """One SDK: its *module*, and a *client* of it with a key that opens nothing."""
+Plain: TypeAlias = tuple[Any, Callable[[Any], Facts]]
+"""What the SDK makes of an answer, and how its facts are read."""
 
-    name: str
-    module: ModuleType
-    client: Any
+Stream: TypeAlias = tuple[Any, Callable[[list[Any]], Facts]]
+"""What the SDK makes of each event, and how the facts of all of them are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """
-    One thing that an SDK can ask for, and what it makes of the answer.
+    One thing that an SDK can be asked for.
 
-    *method* is the path from the client to the SDK's own method; names in braces in *path* are its
-    arguments. *event* is what a stream consists of. *read* and *read_stream* take the facts out.
+    *request* is verb and path; names in braces are arguments of *method*, which is given as the
+    path to it from the client. *beta* holds for paths that are asked with `?beta=true`.
     """
 
-    name: str
-    verb: str
-    path: str
+    request: str
     method: str
-    answer: Any
-    read: Callable[[Any], Facts]
-    event: Any = None
-    read_stream: Callable[[list[Any]], Facts] | None = None
+    plain: Plain
+    stream: Stream | None = None
     beta: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the SDK calls it, without the verb."""
+        return self.method.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One SDK: its *module*, a *client* of it with a key that opens nothing, what it can ask."""
+
+    name: str
+    module: ModuleType
+    client: Any
+    endpoints: tuple[Endpoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +195,10 @@ def _chat(answer: Any) -> Facts:
         "model": answer.model,
         "text": [message.content for message in messages],
         "calls": [_chat_call(call) for m in messages for call in m.tool_calls or ()],
-        "functions": [(m.function_call.name, m.function_call.arguments) for m in _legacy(messages)],
+        "functions": [(call.name, call.arguments) for m in messages if (call := m.function_call)],
         "finish": [choice.finish_reason for choice in answer.choices],
         "usage": _usage(answer.usage),
     }
-
-
-def _legacy(messages: list[Any]) -> list[Any]:
-    return [message for message in messages if message.function_call]
 
 
 def _chat_call(call: Any) -> tuple[Any, ...]:
@@ -312,7 +313,7 @@ def _message_stream(events: list[Any]) -> Facts:
 
 
 def _object(answer: Any) -> Facts:
-    names = ("id", "object", "model", "status", "created_at", "filename", "size_bytes")
+    names = ("id", "object", "model", "status", "filename", "size_bytes", "mime_type")
     found = {name: _of(answer, name) for name in names}
     return found | {"text": _thread_text(answer), "usage": _usage(_of(answer, "usage"))}
 
@@ -323,7 +324,8 @@ def _thread_text(answer: Any) -> list[str]:
 
 
 def _page(answer: Any) -> Facts:
-    return {"data": [_object(item) for item in answer.data], "more": answer.has_more}
+    data = [_object(item) for item in answer.data]
+    return {"object": _of(answer, "object"), "data": data, "more": answer.has_more}
 
 
 def _thread_stream(events: list[Any]) -> Facts:
@@ -334,156 +336,54 @@ def _json(answer: Any) -> Facts:
     return {"json": answer}
 
 
-_ENDPOINTS = {
-    "openai": (
-        Endpoint(
-            "chat.completions",
-            "POST",
-            "/v1/chat/completions",
-            "chat.completions.create",
-            ChatCompletion,
-            _chat,
-            ChatCompletionChunk,
-            _chat_stream,
-        ),
-        Endpoint(
-            "completions",
-            "POST",
-            "/v1/completions",
-            "completions.create",
-            Completion,
-            _completion,
-            Completion,
-            _completion_stream,
-        ),
-        Endpoint(
-            "responses",
-            "POST",
-            "/v1/responses",
-            "responses.create",
-            OpenAIResponse,
-            _response,
-            ResponseStreamEvent,
-            _response_stream,
-        ),
-        Endpoint(
-            "embeddings",
-            "POST",
-            "/v1/embeddings",
-            "embeddings.create",
-            CreateEmbeddingResponse,
-            _embeddings,
-        ),
-        Endpoint(
-            "images",
-            "POST",
-            "/v1/images/generations",
-            "images.generate",
-            ImagesResponse,
-            _images,
-        ),
-        Endpoint(
-            "assistants",
-            "POST",
-            "/v1/assistants",
-            "beta.assistants.create",
-            Assistant,
-            _object,
-        ),
-        Endpoint(
-            "assistants",
-            "GET",
-            "/v1/assistants/{assistant_id}",
-            "beta.assistants.retrieve",
-            Assistant,
-            _object,
-        ),
-        Endpoint(
-            "threads",
-            "POST",
-            "/v1/threads",
-            "beta.threads.create",
-            Thread,
-            _object,
-        ),
-        Endpoint(
-            "threads.messages",
-            "POST",
-            "/v1/threads/{thread_id}/messages",
-            "beta.threads.messages.create",
-            ThreadMessage,
-            _object,
-        ),
-        Endpoint(
-            "threads.messages",
-            "GET",
-            "/v1/threads/{thread_id}/messages",
-            "beta.threads.messages.list",
-            SyncCursorPage[ThreadMessage],
-            _page,
-        ),
-        Endpoint(
-            "threads.runs",
-            "POST",
-            "/v1/threads/{thread_id}/runs",
-            "beta.threads.runs.create",
-            Run,
-            _object,
-            AssistantStreamEvent,
-            _thread_stream,
-        ),
-        Endpoint(
-            "threads.runs",
-            "GET",
-            "/v1/threads/{thread_id}/runs/{run_id}",
-            "beta.threads.runs.retrieve",
-            Run,
-            _object,
-        ),
-        Endpoint(
-            "threads.runs",
-            "POST",
-            "/v1/threads/{thread_id}/runs/{run_id}/submit_tool_outputs",
-            "beta.threads.runs.submit_tool_outputs",
-            Run,
-            _object,
-            AssistantStreamEvent,
-            _thread_stream,
-        ),
+_JSON: Plain = (object, _json)
+_CHAT: Plain = (ChatCompletion, _chat)
+_CHAT_STREAM: Stream = (ChatCompletionChunk, _chat_stream)
+_COMPLETION: Plain = (Completion, _completion)
+_COMPLETION_STREAM: Stream = (Completion, _completion_stream)
+_RESPONSE: Plain = (OpenAIResponse, _response)
+_RESPONSE_STREAM: Stream = (ResponseStreamEvent, _response_stream)
+_ASSISTANT: Plain = (Assistant, _object)
+_TEXT: Plain = (ThreadMessage, _object)
+_TEXTS: Plain = (SyncCursorPage[ThreadMessage], _page)
+_RUN: Plain = (Run, _object)
+_RUN_STREAM: Stream = (AssistantStreamEvent, _thread_stream)
+_MESSAGE_STREAM: Stream = (RawMessageStreamEvent, _message_stream)
+_BETA_STREAM: Stream = (BetaRawMessageStreamEvent, _message_stream)
+
+_THREAD = "/v1/threads/{thread_id}"
+
+_OPENAI = (
+    Endpoint("POST /v1/chat/completions", "chat.completions.create", _CHAT, _CHAT_STREAM),
+    Endpoint("POST /v1/completions", "completions.create", _COMPLETION, _COMPLETION_STREAM),
+    Endpoint("POST /v1/responses", "responses.create", _RESPONSE, _RESPONSE_STREAM),
+    Endpoint("POST /v1/embeddings", "embeddings.create", (CreateEmbeddingResponse, _embeddings)),
+    Endpoint("POST /v1/images/generations", "images.generate", (ImagesResponse, _images)),
+    Endpoint("POST /v1/assistants", "beta.assistants.create", _ASSISTANT),
+    Endpoint("GET /v1/assistants/{assistant_id}", "beta.assistants.retrieve", _ASSISTANT),
+    Endpoint("POST /v1/threads", "beta.threads.create", (Thread, _object)),
+    Endpoint(f"POST {_THREAD}/messages", "beta.threads.messages.create", _TEXT),
+    Endpoint(f"GET {_THREAD}/messages", "beta.threads.messages.list", _TEXTS),
+    Endpoint(f"POST {_THREAD}/runs", "beta.threads.runs.create", _RUN, _RUN_STREAM),
+    Endpoint(f"GET {_THREAD}/runs/{{run_id}}", "beta.threads.runs.retrieve", _RUN),
+    Endpoint(
+        f"POST {_THREAD}/runs/{{run_id}}/submit_tool_outputs",
+        "beta.threads.runs.submit_tool_outputs",
+        _RUN,
+        _RUN_STREAM,
     ),
-    "anthropic": (
-        Endpoint(
-            "messages",
-            "POST",
-            "/v1/messages",
-            "messages.create",
-            Message,
-            _message,
-            RawMessageStreamEvent,
-            _message_stream,
-        ),
-        Endpoint(
-            "beta.messages",
-            "POST",
-            "/v1/messages",
-            "beta.messages.create",
-            BetaMessage,
-            _message,
-            BetaRawMessageStreamEvent,
-            _message_stream,
-            beta=True,
-        ),
-        Endpoint(
-            "beta.files",
-            "POST",
-            "/v1/files",
-            "beta.files.upload",
-            BetaFileMetadata,
-            _object,
-            beta=True,
-        ),
+)
+_ANTHROPIC = (
+    Endpoint("POST /v1/messages", "messages.create", (Message, _message), _MESSAGE_STREAM),
+    Endpoint(
+        "POST /v1/messages",
+        "beta.messages.create",
+        (BetaMessage, _message),
+        _BETA_STREAM,
+        beta=True,
     ),
-}
+    Endpoint("POST /v1/files", "beta.files.upload", (BetaFileMetadata, _object), beta=True),
+)
 
 
 # Taking a recorded call apart -----------------------------------------------------------------
@@ -492,15 +392,11 @@ _ENDPOINTS = {
 def providers() -> dict[str, Provider]:
     """Make one client of each SDK, by the host that it talks to."""
     chosen: Any = {"api_key": "none", "max_retries": 0, "timeout": _TIMEOUT}
+    first = openai.OpenAI(base_url="https://api.openai.com/v1", **chosen)
+    second = anthropic.Anthropic(base_url="https://api.anthropic.com", **chosen)
     return {
-        "api.openai.com": Provider(
-            "openai", openai, openai.OpenAI(base_url="https://api.openai.com/v1", **chosen)
-        ),
-        "api.anthropic.com": Provider(
-            "anthropic",
-            anthropic,
-            anthropic.Anthropic(base_url="https://api.anthropic.com", **chosen),
-        ),
+        "api.openai.com": Provider("openai", openai, first, _OPENAI),
+        "api.anthropic.com": Provider("anthropic", anthropic, second, _ANTHROPIC),
     }
 
 
@@ -511,22 +407,36 @@ def _call(interaction: Interaction, known: dict[str, Provider]) -> Call | None:
     if provider is None:
         return None
     query = dict(parse_qsl(url.query, keep_blank_values=True))
-    endpoint, ids = _endpoint(provider, interaction.request.method, url.path, query)
-    body = json_body(interaction.request.body)
-    return Call(
-        interaction, provider, endpoint, ids, query, body if isinstance(body, dict) else None
-    )
+    sent = f"{interaction.request.method} {url.path}"
+    endpoint, ids = _endpoint(provider, sent, query.get("beta") == "true")
+    return Call(interaction, provider, endpoint, ids, query, _body(interaction.request))
 
 
-def _endpoint(
-    provider: Provider, verb: str, path: str, query: dict[str, str]
-) -> tuple[Endpoint | None, dict[str, str]]:
-    for endpoint in _ENDPOINTS[provider.name]:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", endpoint.path)
-        found = re.fullmatch(pattern, path)
-        if found and endpoint.verb == verb and endpoint.beta == (query.get("beta") == "true"):
+def _endpoint(provider: Provider, sent: str, beta: bool) -> tuple[Endpoint | None, dict[str, str]]:
+    for endpoint in provider.endpoints:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", endpoint.request)
+        if endpoint.beta == beta and (found := re.fullmatch(pattern, sent)):
             return endpoint, found.groupdict()
     return None, {}
+
+
+def _body(request: Request) -> dict[str, Any] | None:
+    """Read the arguments out of a JSON object or a form; None when the body is neither."""
+    media = header(request.headers, "content-type")
+    if boundary := re.search(r'^multipart/.*boundary="?([^";,]+)', media):
+        return dict(_parts(request.body, boundary[1].encode())) or None
+    value = json_body(request.body)
+    return value if isinstance(value, dict) else None
+
+
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[str, Any]]:
+    """Cut a form (RFC 7578) into fields, and files as the SDKs take them: name, bytes, type."""
+    for part in body.split(b"--" + boundary)[1:-1]:
+        head, _, content = part[2:-2].partition(b"\r\n\r\n")
+        found = dict(re.findall(r'(\w+)="([^"]*)"', head.decode()))
+        media = re.search(r"(?im)^content-type: *(\S+)", head.decode())
+        file = (found.get("filename"), content, media[1] if media else None)
+        yield found["name"], file if "filename" in found else content.decode()
 
 
 # Asking the SDK -------------------------------------------------------------------------------
@@ -563,19 +473,18 @@ def _by_request(call: Call) -> Any:
     url = request.url.partition("?")[0]
     if request.method == "GET":
         return client.get(url, cast_to=_answer_type(call), options=options)
-    sent: dict[str, Any] = {"body": call.body}
-    if call.body is None:
-        options["headers"] |= {"content-type": header(request.headers, "content-type")}
-        sent = {"content": request.body}
+    sent: dict[str, Any] = {"body": call.body, "cast_to": _answer_type(call), "options": options}
+    if call.body is None and request.body:
+        raise ValueError(f"neither JSON nor a form was recorded, but {_short(request.body)}")
     if call.streamed:
-        event = call.endpoint.event if call.endpoint else object
+        event = call.endpoint.stream[0] if call.endpoint and call.endpoint.stream else object
         sent |= {"stream": True, "stream_cls": call.provider.module.Stream[event]}
-    return client.post(url, cast_to=_answer_type(call), options=options, **sent)
+    return client.post(url, **sent)
 
 
 def _answer_type(call: Call) -> Any:
     if call.endpoint:
-        return call.endpoint.answer
+        return call.endpoint.plain[0]
     recorded = call.interaction.response
     return NoneType if recorded and recorded.status == 204 else object
 
@@ -583,8 +492,8 @@ def _answer_type(call: Call) -> Any:
 def _ways(call: Call) -> dict[str, Callable[[Call], Any]]:
     if call.endpoint is None:
         return {"untyped": _by_request}
-    if call.body is None and call.interaction.request.method != "GET":
-        return {"typed": _by_request}
+    if any(isinstance(value, tuple) for value in (call.body or {}).values()):
+        return {"method": _by_method}  # a form with files, which only the method puts together
     return {"method": _by_method, "typed": _by_request}
 
 
@@ -612,14 +521,7 @@ def play(path: Path, known: dict[str, Provider]) -> FilePlayback:
 
 def _step(tape: Tape, index: int, call: Call) -> Step:
     recorded = call.interaction.response
-    for way, ask in _ways(call).items():
-        played = len(tape.plays)
-        wrong = _wrong(call, ask)
-        indices = [play.index for play in tape.plays[played:]]
-        if indices:
-            break  # only a request that was not sent as recorded is sent in another way
-    if indices and indices != [index]:
-        wrong = f"answered by #{indices[0] + 1} of the cassette"
+    way, wrong = _way(tape, index, call)
     return Step(
         number=index + 1,
         provider=call.provider.name,
@@ -631,52 +533,79 @@ def _step(tape: Tape, index: int, call: Call) -> Step:
     )
 
 
+def _way(tape: Tape, index: int, call: Call) -> tuple[str, str]:
+    """Ask in the first way that sends what was recorded; say which, and what went wrong."""
+    way = wrong = ""
+    for way, ask in _ways(call).items():
+        before = len(tape.plays)
+        wrong = _wrong(call, ask)
+        answered = [play.index for play in tape.plays[before:]]
+        if answered:
+            return way, wrong if answered == [index] else f"answered by #{answered[0] + 1}"
+    return way, wrong
+
+
 def _wrong(call: Call, ask: Callable[[Call], Any]) -> str:
     """Ask the SDK; say what it made of the answer other than recorded, or nothing."""
-    recorded = call.interaction.response
     module: Any = call.provider.module
+    recorded = call.interaction.response
     try:
         answer = _read(call, ask(call))
-    except module.APIStatusError as error:
+        if recorded is None or recorded.status >= 400:
+            return "the SDK raised no error"
+        return _difference(_recorded(call, recorded), answer)
+    except module.APIError as error:
         return _wrong_error(call, error)
-    except module.APIConnectionError as error:
-        return "" if call.interaction.failure else f"{type(error).__name__}: {error.__cause__}"
     except CassetteMiss as error:
-        return " ".join(str(error).split())
+        return str(error)
     except (Exception, ReplayStop) as error:  # noqa: BLE001 - whatever an SDK refuses is the finding
         return f"{type(error).__name__}: {error}"
-    if recorded is None or recorded.status >= 400:
-        return "the SDK raised no error"
-    return _difference(_recorded(call, recorded), answer)
 
 
 def _wrong_error(call: Call, error: Any) -> str:
-    """Hold the SDK's status error against the recorded status and message."""
-    recorded = call.interaction.response
-    if recorded is None or error.status_code != recorded.status:
-        return f"{type(error).__name__}: {error}"
-    name = _STATUS_ERRORS.get(recorded.status, "APIStatusError")
-    name = "InternalServerError" if recorded.status >= 500 else name
-    if not isinstance(error, getattr(call.provider.module, name)):
-        return f"{type(error).__name__} instead of {name}"
-    body = json_body(recorded.body)
-    said = body["error"].get("message") if isinstance(body, dict) and "error" in body else None
-    return "" if not said or said in str(error) else f"the error does not say {said!r}"
+    """Hold an error of the SDK's own kinds against the recorded status and message."""
+    recorded, told = call.interaction.response, f"{type(error).__name__}: {error}"
+    if call.interaction.failure:
+        return ""
+    if recorded is None or _of(error, "status_code") not in (None, recorded.status):
+        return told
+    kind = _error_kind(recorded.status)
+    if not isinstance(error, getattr(call.provider.module, kind)):
+        return f"{told}, instead of {kind}"
+    said = _said(recorded)
+    if not said:
+        return "" if recorded.status >= 400 else told
+    return "" if said in str(error) else f"{told}, instead of {said!r}"
+
+
+def _error_kind(status: int) -> str:
+    if status >= 500:
+        return "InternalServerError"
+    return _STATUS_ERRORS.get(status, "APIStatusError" if status >= 400 else "APIError")
+
+
+def _said(response: Response) -> str:
+    """Read the message of a recorded error: the whole answer, or an event of a stream."""
+    whole = json_body(response.body)
+    for answer in [whole] if isinstance(whole, dict) else _events(response.body):
+        if isinstance(error := answer.get("error"), dict):
+            return str(error.get("message") or "")
+    return ""
 
 
 def _read(call: Call, answer: Any) -> Facts:
-    """Take the facts out of what the SDK returned, iterating a stream to its end."""
+    """Take the facts out of an answer; a stream is iterated to its end."""
     endpoint = call.endpoint
     if call.streamed:
-        events = list(answer)
-        return endpoint.read_stream(events) if endpoint and endpoint.read_stream else _json(events)
-    return endpoint.read(answer) if endpoint else _json(answer)
+        read_all = endpoint.stream[1] if endpoint and endpoint.stream else _json
+        return read_all(list(answer))
+    return (endpoint.plain if endpoint else _JSON)[1](answer)
 
 
 def _recorded(call: Call, response: Response) -> Facts:
     """Take the same facts out of the recorded bytes, without the SDK."""
     if call.streamed:
-        return _read(call, list(_events(response.body)))
+        return _read(call, _events(response.body))
     return _read(call, json.loads(response.body or b"null", object_hook=Recorded))
 
 
@@ -687,19 +616,19 @@ def _events(body: bytes) -> Iterator[Any]:
     An event that no blank line ends is none (WHATWG HTML, section 9.2). OpenAI's events of threads
     carry their name outside the data.
     """
-    name, data = "", b""
-    for line in body.splitlines():
-        if line.startswith(b"event:"):
-            name = line[6:].strip().decode()
-        elif line.startswith(b"data:"):
-            data += line[5:].removeprefix(b" ")
-        elif not line and data:
-            if data.startswith(b"[DONE]"):
+    name, data = "", []
+    for text in body.splitlines():
+        if text.startswith(b"event:"):
+            name = text[6:].strip().decode()
+        elif text.startswith(b"data:"):
+            data.append(text[5:].removeprefix(b" "))
+        elif not text:
+            if data and data[0].startswith(b"[DONE]"):
                 return
-            value = json.loads(data, object_hook=Recorded)
-            if name != "ping":
+            if data and name != "ping":
+                value = json.loads(b"\n".join(data), object_hook=Recorded)
                 yield Recorded(event=name, data=value) if name.startswith("thread.") else value
-            name, data = "", b""
+            name, data = "", []
 
 
 def _difference(recorded: Facts, parsed: Facts) -> str:
@@ -722,7 +651,9 @@ def _short(value: Any) -> str:
 def line(file: FilePlayback) -> str:
     """Say in one line how a cassette went."""
     failed = file.failed
-    reasons = "; ".join(f"#{step.number} {step.endpoint}: {step.wrong}" for step in failed)
+    reasons = "; ".join(
+        f"#{step.number} {step.endpoint}: {' '.join(step.wrong.split())}" for step in failed
+    )
     counts = f"{len(file.steps) - len(failed)} parsed, {len(failed)} failed"
     return f"{file.path}: {counts}{': ' if reasons else ''}{reasons}"
 
@@ -738,7 +669,7 @@ def sums(files: Iterable[FilePlayback]) -> dict[str, Any]:
         "parsed": len(good),
         "failed": len(steps) - len(good),
         "errors": sum(step.status >= 400 for step in good),
-        "files by provider": _files_by_provider(files),
+        "whole files by provider": _files_by_provider(files),
         "parsed by provider": _count(step.provider for step in good),
         "parsed by endpoint": _count(
             f"{s.provider} {s.endpoint} {'streamed' if s.streamed else 'plain'}" for s in good

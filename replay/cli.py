@@ -48,8 +48,9 @@ def main(ctx: click.Context) -> None:
 @main.command("run")
 @click.argument("episode")
 @click.option("--json", "as_json", is_flag=True, help="Print the result for machines.")
+@click.option("--pace", default=0.0, help="Gaps in streams: 0 none, 1 as recorded, 0.5 half.")
 @click.pass_obj
-def run(config: Config, episode: str, as_json: bool) -> NoReturn:
+def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
     """
     Re-execute EPISODE with today's code against its recording, offline.
 
@@ -62,7 +63,7 @@ def run(config: Config, episode: str, as_json: bool) -> NoReturn:
 
     with _store(config) as store:
         found = find(store, config.path(config.episodes), episode)
-    _show(replay_episode(found, config), as_json)
+    _show(replay_episode(found, config, pace=pace), as_json)
 
 
 @main.command("record")
@@ -168,6 +169,26 @@ def check(paths: tuple[Path, ...], as_json: bool) -> NoReturn:
     checks = (check_file(path) for path in cassette_paths(list(paths)))
     whole = (show_checks_json if as_json else show_checks)(checks, console())
     sys.exit(0 if whole else 1)
+
+
+@cassettes.command("adopt")
+@click.argument("paths", nargs=-1, required=True, type=Path)
+def adopt(paths: tuple[Path, ...]) -> None:
+    """
+    Take changed requests over into the cassettes PATHS, and keep the answers they got.
+
+    For a change that is intended and does not change what is answered. First let the tests
+    propose: what they send now waits beside the cassette as `….yaml.new`.
+
+    \b
+      pytest tests/test_refund.py --adopt
+      replay cassettes adopt cassettes/refund.yaml
+    """
+    from replay.cassettes.adoption import adopt as adopt_requests
+    from replay.reports.terminal import console, show_adopted
+
+    for path in paths:
+        show_adopted(path, adopt_requests(path), console())
 
 
 def _store(config: Config) -> Store:

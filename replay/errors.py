@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _WIDTH = 300
+_LEAD = 40
+_SHOWN_LINES = 20
 
 
 class ReplayError(Exception):
@@ -86,6 +88,21 @@ class CassetteNotRecorded(ReplayError):
 
     def __str__(self) -> str:
         return f"{self.cassette} was never recorded.\nRecord it: {self.command}"
+
+
+class NothingProposed(ReplayError):
+    """There is no request change beside a cassette that could be taken over."""
+
+    def __init__(self, cassette: str, why: str) -> None:
+        super().__init__(cassette, why)
+        self.cassette = cassette
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cassette}: {self.why}.\n"
+            "Propose the changed requests of a golden test: pytest TEST --adopt"
+        )
 
 
 class Unplayed(ReplayError):
@@ -229,8 +246,7 @@ def difference_lines(differences: Iterable[Difference], now: str) -> list[str]:
     lines = []
     for difference in shown[:_SHOWN]:
         lines.append(f"  {difference.path or '(everything)'}")
-        lines.append(f"    recorded: {_short(difference.recorded)}")
-        lines.append(f"    {now + ':':<9} {_short(difference.now)}")
+        lines += [f"    {line}" for line in _both(difference.recorded, difference.now, now)]
     if len(shown) > _SHOWN:
         lines.append(f"  … and {len(shown) - _SHOWN} more")
     return lines
@@ -238,14 +254,44 @@ def difference_lines(differences: Iterable[Difference], now: str) -> list[str]:
 
 def _closest_lines(closest: Closest | None) -> list[str]:
     if closest is None:
-        return ["Nothing recorded goes to that address."]
+        return ["Nothing recorded goes to that address: it is a new call."]
+    if closest.out_of_order:
+        due = f"The order is strict: #{closest.step} is due, this is #{closest.out_of_order}."
+        return [due, "What is due differs in:", *difference_lines(closest.differences, "sent")]
     if not closest.differences:
         return [f"Recorded call #{closest.step} is the same request, and was already played."]
     played = ", which was already played" if closest.played else ""
     return [
-        f"Closest is #{closest.step}{played}; it differs in:",
+        f"Closest is #{closest.step}{played}; it differs in its {' and '.join(closest.change)}:",
         *difference_lines(closest.differences, "sent"),
     ]
+
+
+def _both(recorded: object, now: object, word: str) -> list[str]:
+    """Show two values: texts of several lines as a line diff, long ones from where they part."""
+    if isinstance(recorded, str) and isinstance(now, str):
+        if "\n" in recorded + now:
+            return _line_diff(recorded, now)
+        recorded, now = _around_the_change(recorded, now)
+    return [f"recorded: {_short(recorded)}", f"{word + ':':<9} {_short(now)}"]
+
+
+def _line_diff(recorded: str, now: str) -> list[str]:
+    diff = difflib.unified_diff(recorded.splitlines(), now.splitlines(), n=1, lineterm="")
+    lines = [line[:_WIDTH] for line in diff if not line.startswith(("---", "+++", "@@"))]
+    left_out = len(lines) - _SHOWN_LINES
+    return [*lines[:_SHOWN_LINES], *([f"… and {left_out} more lines"] if left_out > 0 else [])]
+
+
+def _around_the_change(recorded: str, now: str) -> tuple[str, str]:
+    """Cut two long texts to the place where they part, with some of what leads to it."""
+    if max(len(recorded), len(now)) <= _WIDTH:
+        return recorded, now
+    pairs = enumerate(zip(recorded, now, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b), min(len(recorded), len(now)))
+    start = max(same - _LEAD, 0)
+    mark = "…" if start else ""
+    return f"{mark}{recorded[start:]}", f"{mark}{now[start:]}"
 
 
 def _short(value: object) -> str:

@@ -140,13 +140,23 @@ class Difference:
     now: Json
 
 
+Change: TypeAlias = tuple[str, ...]
+"""What sort of change a difference is: of the prompt, tools, model, parameters, address or body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Closest:
-    """The recorded request nearest to one that missed; *step* counts from 1."""
+    """
+    The recorded request nearest to one that missed; *step* counts from 1.
+
+    *out_of_order* is the step at which the very request is recorded, where strict order refused it.
+    """
 
     step: int
     differences: tuple[Difference, ...]
     played: bool = False
+    change: Change = ()
+    out_of_order: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,16 @@ _PASSED = pytest.StashKey[bool]()
 _RUN_IT = "MOCK mode plays no cassettes: TEST_MODE=GOLDEN pytest {nodeid}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options to pytest's."""
+    parser.getgroup("golden-replay").addoption(
+        "--adopt",
+        action="store_true",
+        help="Answer changed requests of golden tests by what was recorded for them, and propose "
+        "a cassette with the new requests; `replay cassettes adopt` takes it over.",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark, and read the settings once."""
     config.addinivalue_line(
@@ -67,6 +77,7 @@ def _golden_scene(request: pytest.FixtureRequest) -> Iterator[None]:
         request.config.stash[_CONFIG],
         record_mode=_record_mode(request.config),
         nodeid=request.node.nodeid,
+        adopts=request.config.getoption("--adopt"),
     )
     with scene.playing():
         yield
@@ -94,7 +105,8 @@ def _is_golden(item: pytest.Item) -> bool:
 
 
 def _plays_cassettes(config: pytest.Config) -> bool:
-    return test_mode(os.environ) is not Mode.MOCK or _record_mode(config) != "none"
+    asked = _record_mode(config) != "none" or config.getoption("--adopt")
+    return asked or test_mode(os.environ) is not Mode.MOCK
 
 
 def _record_mode(config: pytest.Config) -> str:

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from replay.cassettes.files import read_cassette
+
 TESTS = """
 import pytest
 from examples.support_agent.agent import answer, answer_async
@@ -121,13 +123,14 @@ def test_changed_prompt_reads_in_ten_seconds(playing):
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if "test_sync ___" in line)
     url = f"{_recorded_base(playing)}/chat/completions"
-    assert lines[at + 1 : at + 7] == [
+    assert lines[at + 1 : at + 8] == [
         f"POST {url} is not in cassettes/named.yaml.",
-        "Closest is #2; it differs in:",
+        "Closest is #2; it differs in its prompt:",
         "  messages[0].content",
         "    recorded: 'You are a support agent of Acme Outfitters. Be brief, kind and exact.'",
         "    sent:     'You are a support agent of Acme Outfitters. Be brief.'",
         "If the change is intended: pytest 'test_agent.py::test_sync' --record-mode=rewrite",
+        "  or, to keep the recorded answers: pytest 'test_agent.py::test_sync' --adopt",
     ]
 
 
@@ -155,6 +158,45 @@ def test_recording_again_makes_it_pass(recorded, playing):
     passed = playing.pytest("-q", "test_agent.py::test_sync")
 
     assert [drifted.returncode, again.returncode, passed.returncode] == [1, 0, 0]
+
+
+def test_adopting_keeps_the_answers(playing):
+    """Change → propose → adopt → pass, and nobody was asked anything again."""
+
+    playing.edit(PROMPTS, "Be brief, kind and exact.", "Be brief.")
+    cassette = playing.root / "cassettes/named.yaml"
+    before = read_cassette(cassette).interactions
+    proposed = playing.pytest("-q", "test_agent.py::test_sync", "--adopt")
+    kept = read_cassette(cassette).interactions
+    adopted = playing.replay("cassettes", "adopt", "cassettes/named.yaml")
+    passed = playing.pytest("-q", "test_agent.py::test_sync")
+    after = read_cassette(cassette).interactions
+
+    assert [proposed.returncode, adopted.returncode, passed.returncode] == [0, 0, 0], passed.stdout
+    assert kept == before
+    assert [i.response for i in after] == [i.response for i in before]
+    assert "cassettes/named.yaml #2: took over" in adopted.stdout
+    assert not cassette.with_name("named.yaml.new").exists()
+
+
+def test_nothing_to_adopt_is_told(playing):
+    """With the command that proposes."""
+
+    done = playing.replay("cassettes", "adopt", "cassettes/named.yaml")
+
+    assert (done.returncode, "pytest TEST --adopt" in done.stderr) == (2, True)
+
+
+def test_a_new_recording_is_not_adopted(playing):
+    """What a failing rewrite left beside holds other answers: that is not a request change."""
+
+    cassette = playing.root / "cassettes/named.yaml"
+    before = cassette.read_bytes()
+    cassette.with_name("named.yaml.new").write_bytes(before.replace(b"Northwind", b"Southwind"))
+    done = playing.replay("cassettes", "adopt", "cassettes/named.yaml")
+
+    assert (done.returncode, "new answers" in done.stderr) == (2, True)
+    assert cassette.read_bytes() == before
 
 
 def test_changed_output_shows_the_diff(playing):

@@ -276,20 +276,15 @@ def test_thread_without_context_is_refused_between_tapes():
 
 
 def test_threaded_requests_never_leave_the_tape():
-    """vcrpy lets about 7 % of threaded calls escape to a name server; here none does."""
+    """vcrpy lets about 7 % of threaded calls escape to a name server; of 1,600, none does here."""
 
-    def script(connection, request):
-        plain(b"x", b"connection: close")(connection, request)
+    tape = recorded_tape("x")
+    tape = Tape(tape.interactions * 1600)
+    url = tape.interactions[0].request.url
+    with guarded() as guard, using(tape), ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: requests.get(url).text, range(1600)))
 
-    tape = Tape(records=True)
-    with scripted(script) as url, using(tape):
-        for n in range(200):
-            httpx.get(f"{url}/{n}")
-    urls = [i.request.url for i in tape.recorded]
-    with guarded() as guard, using(replayed(tape)), ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda u: requests.get(u).text, urls))
-
-    assert answers == ["x"] * 200
+    assert answers == ["x"] * 1600
     assert guard.attempts == []
 
 
@@ -333,3 +328,217 @@ def test_telemetry_is_never_recorded_nor_let_out(http):
 
     assert guard.attempts == []
     assert tape.misses == []
+
+
+def test_recorded_gaps_can_be_replayed(http):
+    """pace=1 waits as the server did; the default does not wait at all."""
+
+    tape = Tape(records=True)
+    with scripted(chunked(EVENTS, 0.05)) as url, using(tape):
+        stream(http, url)
+
+    times = []
+    for pace in (0.0, 1.0):
+        began = time.monotonic()
+        with guarded(), using(Tape(tape.recorded, pace=pace)):
+            stream(http, url)
+        times.append(time.monotonic() - began)
+
+    assert times[1] >= 0.2
+    assert times[0] < times[1] / 2
+
+
+async def test_recorded_gaps_leave_the_event_loop_free(http):
+    """While one stream waits, everything else goes on."""
+
+    tape = Tape(records=True)
+    with scripted(chunked(EVENTS, 0.05)) as url, using(tape):
+        await stream_async(http, url)
+
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.005)
+            ticks += 1
+
+    with guarded(), using(Tape(tape.recorded, pace=1.0)):
+        ticking = asyncio.create_task(tick())
+        await stream_async(http, url)
+        ticking.cancel()
+
+    assert ticks > 10
+
+
+def test_stream_can_be_left_half_way_under_replay(http):
+    """By a context manager that is left early; the interaction counts as played."""
+
+    tape = Tape(records=True)
+    with scripted(chunked(EVENTS)) as url, using(tape):
+        stream(http, url)
+    again = replayed(tape)
+    with guarded(), using(again), http.Client() as client, client.stream("GET", url) as response:
+        first = next(response.iter_lines())
+
+    assert (first, again.unplayed) == ("data: 0", ())
+
+
+@pytest.mark.parametrize("module", [requests, httpx, httpx2], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("trouble", ["refused", "reset", "silence"])
+def test_errors_are_replayed_as_the_same_exception(module, trouble):
+    """Connection refused, connection reset, no answer in time: each with its class and message."""
+
+    def script(connection, _request):
+        if trouble == "silence":
+            time.sleep(1)
+
+    def get(url: str) -> str:
+        with pytest.raises((httpx.HTTPError, httpx2.HTTPError, OSError)) as caught:
+            module.get(url, timeout=0.2)
+        return f"{type(caught.value).__name__}: {caught.value}"
+
+    tape = Tape(records=True)
+    with scripted(script) as server:
+        url = "http://127.0.0.1:9/" if trouble == "refused" else server
+        with using(tape):
+            live = get(url)
+    with guarded(), using(replayed(tape)):
+        again = get(url)
+
+    assert live.partition(":")[0] == again.partition(":")[0]
+    assert tape.recorded[0].failure is not None
+
+
+async def test_aiohttp_errors_are_replayed():
+    """As the same class, with the same message."""
+
+    async def get() -> str:
+        with pytest.raises(aiohttp.ClientConnectorError) as caught:
+            async with aiohttp.ClientSession() as session, session.get("http://127.0.0.1:9/"):
+                pass
+        return str(caught.value)
+
+    tape = Tape(records=True)
+    with using(tape):
+        live = await get()
+    with guarded(), using(replayed(tape)):
+        again = await get()
+
+    assert live == again
+
+
+async def test_cancelled_request_is_cancelled_again(http):
+    """A request that a time-out of the program cut short is cut short by it again."""
+
+    async def ask(url: str) -> None:
+        async with http.AsyncClient() as client:
+            await asyncio.wait_for(client.get(url), 0.1)
+
+    tape = Tape(records=True)
+    with scripted(lambda *_: time.sleep(1)) as url:
+        with using(tape), pytest.raises(TimeoutError):
+            await ask(url)
+        with guarded(), using(replayed(tape)), pytest.raises(TimeoutError):
+            await ask(url)
+
+
+async def test_aiohttp_redirects_are_replayed():
+    """The chain that the client followed by itself."""
+
+    def script(connection, request):
+        if request.startswith(b"GET /a "):
+            head = b"HTTP/1.1 302 Found\r\nlocation: /b\r\ncontent-length: 0\r\n"
+            connection.sendall(head + b"connection: close\r\n\r\n")
+        else:
+            plain(b"there", b"connection: close")(connection, request)
+
+    async def get(url: str) -> tuple[str, int]:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/a") as answer:
+            return await answer.text(), len(answer.history)
+
+    tape = Tape(records=True)
+    with scripted(script) as url:
+        with using(tape):
+            live = await get(url)
+        with guarded(), using(replayed(tape)):
+            again = await get(url)
+
+    assert live == again == ("there", 1)
+
+
+async def test_layered_client_is_recorded_once():
+    """httpx over aiohttp: one request, one interaction."""
+
+    from httpx_aiohttp import HttpxAiohttpClient
+
+    async def get(url: str) -> str:
+        async with HttpxAiohttpClient() as client:
+            return (await client.get(url)).text
+
+    tape = Tape(records=True)
+    with scripted(plain(b"once", b"connection: close")) as url:
+        with using(tape):
+            live = await get(url)
+        with guarded(), using(replayed(tape)):
+            again = await get(url)
+
+    assert (live, again, len(tape.recorded)) == ("once", "once", 1)
+
+
+def botocore_get(url: str) -> bytes:
+    from botocore.awsrequest import AWSRequest
+    from botocore.httpsession import URLLib3Session
+
+    return URLLib3Session().send(AWSRequest("GET", url).prepare()).content
+
+
+def httplib2_get(url: str) -> bytes:
+    import httplib2
+
+    return httplib2.Http().request(url)[1]
+
+
+def tornado_get(url: str) -> bytes:
+    from tornado.httpclient import AsyncHTTPClient
+
+    async def get() -> bytes:
+        client = AsyncHTTPClient(force_instance=True)
+        return (await client.fetch(url)).body
+
+    return asyncio.run(get())
+
+
+@pytest.mark.parametrize("get", [botocore_get, httplib2_get, tornado_get])
+def test_vcrpys_other_clients(get):
+    """botocore, httplib2 and tornado, through vcrpy's patches."""
+
+    tape = Tape(records=True)
+    with scripted(plain(b"hello", b"connection: close")) as url:
+        with using(tape):
+            live = get(url)
+        with guarded(), using(replayed(tape)):
+            again = get(url)
+
+    assert live == again == b"hello"
+
+
+async def test_gather_over_one_tape_replays_in_any_order(http):
+    """Twenty requests at once, answered by their content, not by their order."""
+
+    def script(connection, request):
+        plain(request.split()[1], b"connection: close")(connection, request)
+
+    async def gather(url: str, numbers: list[int]) -> dict[int, bytes]:
+        async with http.AsyncClient() as client:
+            answers = await asyncio.gather(*(client.get(f"{url}/{n}") for n in numbers))
+        return dict(zip(numbers, (a.content for a in answers), strict=True))
+
+    tape = Tape(records=True)
+    with scripted(script) as url:
+        with using(tape):
+            live = await gather(url, list(range(20)))
+        with guarded(), using(replayed(tape)):
+            again = await gather(url, list(range(19, -1, -1)))
+
+    assert live == again

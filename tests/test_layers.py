@@ -16,6 +16,7 @@ ABOVE_ALL = ("plugin", "cli")
 HOMES = {
     "vcr": "cassettes",
     "yaml": "cassettes",
+    "jsonpath": "cassettes",
     "httpx": "cassettes",
     "brotli": "cassettes",
     "zstandard": "cassettes",

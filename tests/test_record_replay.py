@@ -103,7 +103,7 @@ def test_changed_prompt_diverges_at_the_step(project, offline):
     lines = done.stdout.splitlines()
     at = lines.index("DIVERGED at step 2 (request)")
     assert lines[at + 2 : at + 7] == [
-        "Closest is #2; it differs in:",
+        "Closest is #2; it differs in its prompt:",
         "  messages[0].content",
         "    recorded: 'You are a support agent of Acme Outfitters. Be brief, kind and exact.'",
         "    sent:     'You are a support agent of Acme Outfitters. Be brief.'",

@@ -65,7 +65,7 @@ def test_miss_names_the_closest_and_what_differs():
 
     assert str(caught.value).splitlines() == [
         f"POST {URL} is not in cassettes/refund.yaml.",
-        "Closest is #1; it differs in:",
+        "Closest is #1; it differs in its prompt:",
         "  messages[0].content",
         "    recorded: 'refund order 1042'",
         "    sent:     'refund order 1043'",

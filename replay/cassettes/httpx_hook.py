@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -72,6 +74,7 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
         if tape is None or _bypassed(http, tape, request):
             return await real(transport, request)
         if recorded := tape.answer(sent):
+            await _cancelled_again(recorded)
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
@@ -122,6 +125,12 @@ def _played(http: Any, streams: _Streams, tape: Tape, recorded: Interaction, req
         },
         request=request,
     )
+
+
+async def _cancelled_again(recorded: Interaction) -> None:
+    """Wait for the cancellation that ended the recorded request: a timeout, a faster sibling."""
+    if recorded.failure and recorded.failure.kind == "asyncio.exceptions.CancelledError":
+        await asyncio.Future()
 
 
 def _error(http: Any, failure: Failure, request: Any) -> Exception:
@@ -187,17 +196,30 @@ class _Streams:
                 self._ended = False
 
             def __iter__(self) -> Iterator[bytes]:
-                response = self._recorded.response
-                assert response is not None
-                for _, data in pieces(response.body, response.chunks):
+                for gap, data in self._gaps():
+                    if gap:
+                        threading.Event().wait(gap)  # not time.sleep: a pinned clock owns it
                     yield data
+                self._finish()
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                for gap, data in self._gaps():
+                    if gap:
+                        await asyncio.wait([asyncio.Future()], timeout=gap)
+                    yield data
+                self._finish()
+
+            def _gaps(self) -> Iterator[tuple[float, bytes]]:
+                response, before = self._recorded.response, 0.0
+                assert response is not None
+                for chunk, data in pieces(response.body, response.chunks):
+                    yield max(chunk.at - before, 0.0) * self._tape.pace, data
+                    before = chunk.at
+
+            def _finish(self) -> None:
                 self.close()
                 if self._recorded.failure:
                     raise _error(http, self._recorded.failure, self._request)
-
-            async def __aiter__(self) -> AsyncIterator[bytes]:
-                for data in iter(self):
-                    yield data
 
             def close(self) -> None:
                 if not self._ended:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
-from replay.canonical import canonical_url, differences, fields, request_key
+from replay.canonical import canonical_url
 from replay.cassettes.coding import decoded
+from replay.cassettes.matching import Matcher, change_of
+from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
 from replay.errors import CassetteMiss
@@ -22,10 +24,10 @@ Listener = Callable[[Interaction], None]
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """One answer given: *index* into the tape's interactions, *at* in seconds after it opened."""
+    """One answer given: *index* into the tape's interactions; *verbatim* unless it was rebound."""
 
     index: int
-    at: float
+    verbatim: bool = True
 
 
 def _nobody(_: Interaction) -> None:
@@ -36,10 +38,15 @@ class Tape:
     """
     Answer requests from *interactions* and, with *records*, take down the others as they happen.
 
-    Matching is exact. Equal requests are answered first in, first out, each recorded answer once;
-    the order across different requests is free. *source* and *command* go into the error of a miss:
-    where the recording lies, and what to run if the change is intended. *heard* is told of every
-    interaction when its response has ended, played or recorded.
+    Matching is exact, after the rules of *matcher*. Equal requests are answered first in, first
+    out, each recorded answer once; the order across different requests is free, unless the rules
+    make it strict. With *adopts*, a request that misses is answered by the closest one that is
+    still waiting, and noted in `adopted`. *pace* replays the gaps of streams: 0 at once, 1 as
+    recorded.
+
+    *source* and *command* go into the error of a miss: where the recording lies, and what to run if
+    the change is intended. *heard* is told of every interaction when its response has ended, played
+    or recorded.
     """
 
     def __init__(
@@ -49,7 +56,10 @@ class Tape:
         records: bool = False,
         source: str = "the recording",
         command: str = "",
+        adopts: bool = False,
+        matcher: Matcher | None = None,
         redactor: Redactor | None = None,
+        pace: float = 0.0,
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
         clock: Clock = time.perf_counter,
@@ -58,6 +68,11 @@ class Tape:
         self.records = records
         self.plays: list[Play] = []
         self.misses: list[CassetteMiss] = []
+        self.adopted: dict[int, Request] = {}
+        self.bindings = Bindings()
+        self.pace = pace
+        self._adopts = adopts
+        self._matcher = matcher or Matcher()
         self._source = source
         self._command = command
         self._redactor = redactor or Redactor()
@@ -71,7 +86,7 @@ class Tape:
         self._sent = 0
         self._waiting: dict[str, deque[int]] = defaultdict(deque)
         for index, interaction in enumerate(self.interactions):
-            self._waiting[request_key(interaction.request)].append(index)
+            self._waiting[self._matcher.key(interaction.request)].append(index)
 
     @property
     def recorded(self) -> tuple[Interaction, ...]:
@@ -100,17 +115,15 @@ class Tape:
         """
         sent = self._redactor.request(request)
         with self._lock:
-            waiting = self._waiting.get(request_key(sent))
-            if waiting:
-                index = waiting.popleft()
-                self.plays.append(Play(index, self._now()))
-                return self.interactions[index]
-        if self.records:
-            return None
-        miss = CassetteMiss(
-            f"{sent.method} {sent.url}", self._source, self._closest(sent), self._command
-        )
-        self.misses.append(miss)
+            index = self._next(sent)
+            if index is None and self._adopts:
+                index = self._adopt(sent)
+            if index is not None:
+                return self._play(index)
+            if self.records:
+                return None
+            miss = self._miss(sent)
+            self.misses.append(miss)
         raise miss
 
     def ended(self, interaction: Interaction) -> None:
@@ -126,9 +139,14 @@ class Tape:
         return take
 
     def close(self) -> None:
-        """End what is still open: a response that was never read to its end is kept as it is."""
+        """
+        End what is still open.
+
+        A response that was never read to its end is kept as far as it was; a request whose answer
+        was never seen is kept as a failure.
+        """
         for take in list(self._open):
-            take.end()
+            take.end(None if take.is_answered else ConnectionError("the answer was never seen"))
 
     def keep(self, take: Take, interaction: Interaction) -> None:
         """File a finished take, once, without its credentials."""
@@ -147,22 +165,77 @@ class Tape:
     def _now(self) -> float:
         return round(self._clock() - self._opened, 4)
 
+    def _next(self, sent: Request) -> int | None:
+        """Find the first waiting interaction with the key of *sent* whose tokens agree."""
+        waiting = self._waiting.get(self._matcher.key(sent), ())
+        tokens = self._matcher.tokens(sent)
+        for position, index in enumerate(waiting):
+            if self._matcher.strict and index != len(self.plays):
+                return None
+            recorded = self._matcher.tokens(self.interactions[index].request)
+            if self.bindings.unify(recorded, tokens):
+                del self._waiting[self._matcher.key(sent)][position]
+                return index
+        return None
+
+    def _play(self, index: int) -> Interaction:
+        interaction = self.interactions[index]
+        response = interaction.response
+        bound = self.bindings.response(response) if response else None
+        self.plays.append(Play(index, verbatim=bound is response))
+        return interaction if bound is response else replace(interaction, response=bound)
+
+    def _adopt(self, sent: Request) -> int | None:
+        closest = self._closest(sent)
+        if closest is None or closest.played:
+            return None
+        index = closest.step - 1
+        self.adopted[index] = sent
+        self._waiting[self._matcher.key(self.interactions[index].request)].remove(index)
+        return index
+
+    def _miss(self, sent: Request) -> CassetteMiss:
+        closest = self._in_order(sent) if self._matcher.strict else None
+        return CassetteMiss(
+            f"{sent.method} {sent.url}",
+            self._source,
+            closest or self._closest(sent),
+            self._command,
+        )
+
+    def _in_order(self, sent: Request) -> Closest | None:
+        """Tell which interaction was due, where strict order is all that *sent* fails on."""
+        waiting = self._waiting.get(self._matcher.key(sent))
+        due = len(self.plays)
+        if not waiting or due >= len(self.interactions):
+            return None
+        found = self._matcher.differences(self.interactions[due].request, sent)
+        return Closest(due + 1, found, change=change_of(found), out_of_order=waiting[0] + 1)
+
     def _closest(self, sent: Request) -> Closest | None:
-        wanted = fields(sent)
+        """Rank what was recorded for the same address by the fields it shares with *sent*."""
+        wanted = self._matcher.fields(sent)
         played = {play.index for play in self.plays}
-        best: tuple[int, bool, int] | None = None
+        best: tuple[bool, int, bool, int] | None = None
         for index, interaction in enumerate(self.interactions):
-            there = fields(interaction.request)
-            if there["url"] != wanted["url"] or there["method"] != wanted["method"]:
+            if not _same_address(interaction.request, sent):
                 continue
+            there = self._matcher.fields(interaction.request)
             alike = sum(there.get(path) == value for path, value in wanted.items())
-            candidate = (alike, index not in played, -index)
+            waiting = index not in played
+            candidate = (waiting or there == wanted, alike, waiting, -index)
             best = max(best, candidate) if best else candidate
         if best is None:
             return None
-        index = -best[2]
-        found = differences(fields(self.interactions[index].request), wanted)
-        return Closest(index + 1, found, index in played)
+        index = -best[-1]
+        found = self._matcher.differences(self.interactions[index].request, sent)
+        return Closest(index + 1, found, index in played, change_of(found) if found else ())
+
+
+def _same_address(recorded: Request, sent: Request) -> bool:
+    """Whether both go to one URL, query aside, with one method."""
+    urls = [canonical_url(request.url).partition("?")[0] for request in (recorded, sent)]
+    return urls[0] == urls[1] and recorded.method.upper() == sent.method.upper()
 
 
 class Take:
@@ -170,11 +243,16 @@ class Take:
 
     def __init__(self, tape: Tape, request: Request, started: float) -> None:
         self._tape = tape
-        self._request = request
+        self.request = request
         self._started = started
         self._response: Response | None = None
         self._chunks: list[tuple[Chunk, bytes]] = []
         self._done = False
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the head of a response has come."""
+        return self._response is not None
 
     def answered(self, status: int, reason: str, headers: Headers) -> None:
         """Note the head of the response."""
@@ -191,7 +269,7 @@ class Take:
             return
         self._done = True
         interaction = Interaction(
-            request=self._request,
+            request=self.request,
             response=self._whole() if self._response else None,
             failure=failure(error) if error else None,
             started=self._started,

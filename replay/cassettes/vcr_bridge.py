@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import vcr.patch
@@ -14,7 +16,7 @@ from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
 
 from replay.cassettes.tape import Take, Tape
-from replay.model import Headers, Interaction, Request
+from replay.model import Failure, Headers, Interaction, Request
 
 Route = Callable[[Request], Tape | None]
 
@@ -28,9 +30,64 @@ def vcr_patched(route: Route) -> Iterator[None]:
     """Put vcrpy's patches in place, once for all tapes."""
     with ExitStack() as stack:
         stack.enter_context(_window_closed())
-        for patcher in vcr.patch.CassettePatcherBuilder(RoutedCassette(route)).build():
+        for patcher in _Builder(RoutedCassette(route)).build():
             stack.enter_context(patcher)
+        stack.enter_context(_aiohttp_failures())
         yield
+
+
+class _Builder(vcr.patch.CassettePatcherBuilder):  # type: ignore[misc]
+    """vcrpy's patches, whose connections also tell of an answer that never came."""
+
+    def _build_cassette_subclass(self, base_class: type) -> type:
+        stub: Any = super()._build_cassette_subclass(base_class)
+        if real := getattr(stub, "getresponse", None):
+
+            def getresponse(connection: Any, *args: Any, **kwargs: Any) -> Any:
+                with _noting_failures():
+                    return real(connection, *args, **kwargs)
+
+            stub.getresponse = getresponse
+        built: type = stub
+        return built
+
+
+@contextmanager
+def _aiohttp_failures() -> Iterator[None]:
+    """Let aiohttp's sessions tell of failures; vcrpy's patch of them is in place."""
+    session: Any = getattr(sys.modules.get("aiohttp"), "ClientSession", None)
+    if session is None:
+        yield
+        return
+    patched = session._request
+
+    async def _request(*args: Any, **kwargs: Any) -> Any:
+        with _noting_failures():
+            return await patched(*args, **kwargs)
+
+    session._request = _request
+    try:
+        yield
+    finally:
+        session._request = patched
+
+
+_begun: ContextVar[list[Take] | None] = ContextVar("replay_begun", default=None)
+
+
+@contextmanager
+def _noting_failures() -> Iterator[None]:
+    """File what is being recorded in this context as failed, if an exception passes."""
+    takes: list[Take] = []
+    token = _begun.set(takes)
+    try:
+        yield
+    except BaseException as error:
+        for take in takes:
+            take.end(error)
+        raise
+    finally:
+        _begun.reset(token)
 
 
 class RoutedCassette(Cassette):  # type: ignore[misc]
@@ -68,7 +125,13 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         state.tape = tape
         if state.played is None and state.take is None:
             state.take = tape.take(sent)
+            if (begun := _begun.get()) is not None:
+                begun.append(state.take)
         return state.played is not None
+
+    def find_requests_with_most_matches(self, request: VcrRequest) -> list[tuple[Any, ...]]:
+        """Find what aiohttp's stub asks for to follow a recorded redirect: the request itself."""
+        return [(request, [], [])]
 
     def play_response(self, request: VcrRequest) -> dict[str, Any]:
         """Give the answer that `can_play_response_for` took."""
@@ -89,8 +152,11 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         take.end()
 
     def _late_take(self, request: VcrRequest) -> Take | None:
-        """Follow a redirect that the client took by itself: vcrpy tells of it only afterwards."""
+        """Follow redirects that the client took by itself: vcrpy tells of each step afterwards."""
         sent = _sent(request)
+        for take in _begun.get() or ():
+            if not take.is_answered and take.request.url == sent.url:
+                return take
         tape = self._route(sent)
         return tape.take(sent) if tape and tape.records and not tape.ignores(sent.url) else None
 
@@ -148,7 +214,7 @@ def _str(value: Any) -> str:
 def _vcr_response(interaction: Interaction) -> dict[str, Any]:
     response = interaction.response
     if response is None:
-        raise ConnectionResetError(interaction.failure.message if interaction.failure else "")
+        raise _error(interaction.failure or Failure("builtins.ConnectionError"))
     headers: dict[str, list[str]] = {}
     for name, value in response.headers:
         headers.setdefault(name, []).append(value)
@@ -157,6 +223,22 @@ def _vcr_response(interaction: Interaction) -> dict[str, Any]:
         "headers": headers,
         "body": {"string": response.body},
     }
+
+
+def _error(failure: Failure) -> Exception:
+    """
+    Make the recorded exception again, of its own class as far as this process knows it.
+
+    Nothing is imported: a cassette must not choose what runs.
+    """
+    module, _, name = failure.kind.rpartition(".")
+    known = getattr(sys.modules.get(module), name, None)
+    base = known if isinstance(known, type) and issubclass(known, Exception) else ConnectionError
+    again: Any = type(base.__name__, (base,), {"__str__": lambda _: failure.message})
+    again.__module__ = base.__module__
+    error: Exception = again.__new__(again)
+    error.args = (failure.message,)
+    return error
 
 
 @contextmanager

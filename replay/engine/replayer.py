@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape, failure
@@ -75,9 +76,11 @@ class _Ended:
     attempts: list[Any] = field(default_factory=list)
 
 
-def replay_episode(episode: Episode, config: Config) -> Replay:
+def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Replay:
     """
     Re-execute the entrypoint of *episode* against its current recording.
+
+    *pace* replays the gaps of streams: 0 at once, 1 as recorded.
 
     Raises:
         UnknownRecording: it has none.
@@ -90,10 +93,12 @@ def replay_episode(episode: Episode, config: Config) -> Replay:
         why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
         raise BadEntrypoint(episode.entrypoint, why)
     recording = episode.current
-    return _report(episode, recording, *_run(episode, recording, config))
+    return _report(episode, recording, *_run(episode, recording, config, pace))
 
 
-def _run(episode: Episode, recording: Recording, config: Config) -> tuple[Tape, _Ended]:
+def _run(
+    episode: Episode, recording: Recording, config: Config, pace: float
+) -> tuple[Tape, _Ended]:
     manifest = recording.manifest
     guard, ended = Guard(), _Ended()
     with ExitStack() as stack:
@@ -105,7 +110,9 @@ def _run(episode: Episode, recording: Recording, config: Config) -> tuple[Tape, 
             recording.interactions,
             source=f"the recording of {episode.id}",
             command=f"replay record --from {episode.id}",
+            matcher=Matcher(config.match),
             redactor=Redactor(config.redact),
+            pace=pace,
             ignore_hosts=config.ignore_hosts,
             heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
         )
@@ -138,7 +145,8 @@ def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
         return Outcome(Kind.FAILED, detail=str(ended.stopped))
     if ended.failure != recording.failure:
         return _diverged_failure(recording, ended)
-    differences = output_differences(recording.output, ended.output)
+    recorded = tape.bindings.value(recording.output)
+    differences = output_differences(recorded, ended.output)
     if unplayed := tape.unplayed:
         steps = ", ".join(f"#{index + 1}" for index in unplayed)
         detail = f"The program did not send {steps} of {len(tape.interactions)} recorded calls."
@@ -146,7 +154,7 @@ def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
     if differences:
         detail = "The program returns something other than what was recorded."
         return Outcome(Kind.DIVERGED, 0, "output", detail, differences)
-    identical = recording.output == ended.output
+    identical = recorded == ended.output
     return Outcome(Kind.IDENTICAL if identical else Kind.EQUIVALENT)
 
 
@@ -172,7 +180,7 @@ def _said(error: Failure | None) -> str:
 def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -> Replay:
     played = {play.index for play in tape.plays}
     total = sum(map(_size, recording.interactions))
-    served = sum(_size(i) for n, i in enumerate(recording.interactions) if n in played)
+    served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
     saved = [recording.interactions[index] for index in sorted(played)]
     at = datetime.fromisoformat(recording.manifest.clock)
     return Replay(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from replay.atomic import proposal
 from replay.cassettes.files import CassetteFile, read_cassette, write_cassette
 from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
@@ -19,6 +21,7 @@ from replay.golden.pinning import PinnedClock, environment, pinned
 from replay.model import Interaction
 
 _SEED = 0
+_KEEP_ANSWERS = "  or, to keep the recorded answers: pytest '{}' --adopt"
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -28,10 +31,14 @@ class Scene:
 
     `none` plays; `once` plays what is there, or records when nothing is; `new_episodes` plays and
     adds; `all` and `rewrite` record anew. What was recorded replaces the cassette when the test has
-    passed; else it waits beside it as `<stem>.yaml.new`.
+    passed; else it waits beside it as `<stem>.yaml.new`. With *adopts*, requests that changed are
+    answered by what was recorded for them, and a cassette with the new requests waits there.
     """
 
-    def __init__(self, stem: str, config: Config, *, record_mode: str, nodeid: str) -> None:
+    def __init__(
+        self, stem: str, config: Config, *, record_mode: str, nodeid: str, adopts: bool = False
+    ) -> None:
+        self._adopts = adopts
         self.path = config.path(config.cassettes) / f"{stem}.yaml"
         self._config = config
         self._nodeid = nodeid
@@ -68,6 +75,8 @@ class Scene:
         """
         if self._records:
             self._keep(passed)
+        elif self._tape.adopted:
+            self._propose()
         elif passed:
             self._complain()
 
@@ -81,6 +90,14 @@ class Scene:
             beside.unlink(missing_ok=True)
         else:
             write_cassette(beside, interactions, self._began)
+
+    def _propose(self) -> None:
+        adopted = self._tape.adopted
+        interactions = [
+            replace(interaction, request=adopted.get(index, interaction.request))
+            for index, interaction in enumerate(self._tape.interactions)
+        ]
+        write_cassette(proposal(self.path), interactions, self._began)
 
     def _complain(self) -> None:
         for error in (*self._guard.attempts, *self._tape.misses):
@@ -106,7 +123,9 @@ class Scene:
             self._there.interactions if self._there else (),
             records=self._records,
             source=str(_short(self.path, self._config.root)),
-            command=f"{self._rerecord}rewrite",
+            command=f"{self._rerecord}rewrite\n{_KEEP_ANSWERS.format(self._nodeid)}",
+            adopts=self._adopts,
+            matcher=Matcher(self._config.match),
             redactor=Redactor(self._config.redact),
             ignore_hosts=self._config.ignore_hosts,
             heard=heard,

@@ -16,6 +16,9 @@ from replay.errors import difference_lines
 from replay.model import Kind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from replay.cassettes.adoption import Adopted
     from replay.cassettes.check import FileCheck
     from replay.engine.replayer import Replay
     from replay.episodes.store import Incomplete, Summary
@@ -75,6 +78,14 @@ def show_checks(checks: Iterable[FileCheck], out: Console) -> bool:
     if refused:
         out.print(f"{refused} refused, each with the reason above.")
     return files == whole
+
+
+def show_adopted(path: Path, adopted: Iterable[Adopted], out: Console) -> None:
+    """Print what was taken over, request by request."""
+    for item in adopted:
+        out.print(f"{escape(str(path))} #{item.step}: took over")
+        for line in difference_lines(item.differences, "now"):
+            out.print(escape(line), soft_wrap=True)
 
 
 def show_list(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
