@@ -115,3 +115,16 @@ def test_credentials_do_not_take_part_in_matching():
 
     assert url == "https://x.example.com/v1?key=<secret:key>&alt=sse"
     assert tape.answer(Request("GET", "https://x.example.com/v1?key=placeholder&alt=sse"))
+
+
+def test_credentials_in_a_foreign_cassette_do_not_take_part_either():
+    """A recording that no filter ever saw answers all the same, and a miss does not show its key."""
+
+    there = Interaction(Request("GET", "https://x.example.com/v1?key=mine&q=1"), Response(200))
+    tape = Tape([there])
+
+    with pytest.raises(CassetteMiss) as caught:
+        tape.answer(Request("GET", "https://x.example.com/v1?key=yours&q=2"))
+
+    assert "mine" not in str(caught.value)
+    assert tape.answer(Request("GET", "https://x.example.com/v1?key=yours&q=1"))

@@ -85,8 +85,11 @@ class Tape:
         self._open: dict[Take, int] = {}
         self._sent = 0
         self._waiting: dict[str, deque[int]] = defaultdict(deque)
-        for index, interaction in enumerate(self.interactions):
-            self._waiting[self._matcher.key(interaction.request)].append(index)
+        # What is sent is compared without its credentials, so what was recorded has to be as well:
+        # a cassette of another tool may still hold them.
+        self._requests = [self._redactor.request(i.request) for i in self.interactions]
+        for index, request in enumerate(self._requests):
+            self._waiting[self._matcher.key(request)].append(index)
 
     @property
     def recorded(self) -> tuple[Interaction, ...]:
@@ -172,7 +175,7 @@ class Tape:
         for position, index in enumerate(waiting):
             if self._matcher.strict and index != len(self.plays):
                 return None
-            recorded = self._matcher.tokens(self.interactions[index].request)
+            recorded = self._matcher.tokens(self._requests[index])
             if self.bindings.unify(recorded, tokens):
                 del self._waiting[self._matcher.key(sent)][position]
                 return index
@@ -191,7 +194,7 @@ class Tape:
             return None
         index = closest.step - 1
         self.adopted[index] = sent
-        self._waiting[self._matcher.key(self.interactions[index].request)].remove(index)
+        self._waiting[self._matcher.key(self._requests[index])].remove(index)
         return index
 
     def _miss(self, sent: Request) -> CassetteMiss:
@@ -209,7 +212,7 @@ class Tape:
         due = len(self.plays)
         if not waiting or due >= len(self.interactions):
             return None
-        found = self._matcher.differences(self.interactions[due].request, sent)
+        found = self._matcher.differences(self._requests[due], sent)
         return Closest(due + 1, found, change=change_of(found), out_of_order=waiting[0] + 1)
 
     def _closest(self, sent: Request) -> Closest | None:
@@ -217,10 +220,10 @@ class Tape:
         wanted = self._matcher.fields(sent)
         played = {play.index for play in self.plays}
         best: tuple[bool, int, bool, int] | None = None
-        for index, interaction in enumerate(self.interactions):
-            if not _same_address(interaction.request, sent):
+        for index, request in enumerate(self._requests):
+            if not _same_address(request, sent):
                 continue
-            there = self._matcher.fields(interaction.request)
+            there = self._matcher.fields(request)
             alike = sum(there.get(path) == value for path, value in wanted.items())
             waiting = index not in played
             candidate = (waiting or there == wanted, alike, waiting, -index)
@@ -228,7 +231,7 @@ class Tape:
         if best is None:
             return None
         index = -best[-1]
-        found = self._matcher.differences(self.interactions[index].request, sent)
+        found = self._matcher.differences(self._requests[index], sent)
         return Closest(index + 1, found, index in played, change_of(found) if found else ())
 
 

@@ -71,7 +71,8 @@ def sse_data(body: bytes) -> Iterator[str]:
     ['1\\n2', '3']
     """
     lines: list[str] = []
-    for line in [*body.decode("utf-8", "replace").splitlines(), ""]:
+    for raw in [*body.splitlines(), b""]:  # not str: that also cuts at U+2028 inside of a line
+        line = raw.decode("utf-8", "replace")
         if line.startswith("data:"):
             lines.append(line[5:].removeprefix(" "))
         elif not line and lines:
