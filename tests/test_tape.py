@@ -118,7 +118,7 @@ def test_credentials_do_not_take_part_in_matching():
 
 
 def test_credentials_in_a_foreign_cassette_do_not_take_part_either():
-    """A recording that no filter ever saw answers all the same, and a miss does not show its key."""
+    """A recording that no filter ever saw answers all the same; a miss does not show its key."""
 
     there = Interaction(Request("GET", "https://x.example.com/v1?key=mine&q=1"), Response(200))
     tape = Tape([there])
