@@ -191,6 +191,29 @@ def adopt(paths: tuple[Path, ...]) -> None:
         show_adopted(path, adopt_requests(path), console())
 
 
+@cassettes.command("orphans")
+@click.option("--delete", is_flag=True, help="Delete them.")
+@click.pass_obj
+def orphans(config: Config, delete: bool) -> NoReturn:
+    """
+    List the cassettes that no golden test plays; exit 1 if there are any.
+
+    Asks pytest to collect all tests, and runs none.
+
+    \b
+      replay cassettes orphans
+      replay cassettes orphans --delete
+    """
+    from replay.golden.orphans import find_orphans
+
+    found = find_orphans(config)
+    for path in found:
+        click.echo(f"{path}{': deleted' if delete else ''}")
+        if delete:
+            path.unlink()
+    sys.exit(1 if found and not delete else 0)
+
+
 def _store(config: Config) -> Store:
     from replay.episodes.store import Store
 

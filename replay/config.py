@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from replay.errors import BadSetting
 
+ENGINES = ("vcrpy", "replay")
+
 TELEMETRY_HOSTS = (
     "*.ingest.sentry.io",
     "*.ingest.us.sentry.io",
@@ -73,7 +75,9 @@ class Config:
     Where things are, and what is left out of recordings.
 
     Folders are relative to *root*, the folder of the pyproject.toml that was found. *environment*
-    names the variables whose values are kept in a recording and put back for its replay.
+    names the variables whose values are kept in a recording and put back for its replay. *engine*
+    is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
+    *max_age_days* are reported, 0 for never.
     """
 
     root: Path = field(default_factory=Path)
@@ -85,6 +89,8 @@ class Config:
     ignore_hosts: tuple[str, ...] = TELEMETRY_HOSTS
     redact: Redaction = field(default_factory=Redaction)
     match: Matching = field(default_factory=Matching)
+    engine: str = "vcrpy"
+    max_age_days: int = 0
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
@@ -104,6 +110,10 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
     settings["root"] = root
     if environ and (store := environ.get("REPLAY_STORE")):
         settings["store"] = Path(store)
+    if environ and (engine := environ.get("REPLAY_ENGINE")):
+        settings["engine"] = engine
+    if settings.get("engine", "vcrpy") not in ENGINES:
+        raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
     return Config(**settings)
 
 
@@ -149,7 +159,7 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         return tuple(_value(str, item, name) for item in value)
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if kind in (str, bool) and isinstance(value, kind):
+    if kind in (str, bool, int) and type(value) is kind:
         return value
     raise BadSetting(name, value, _WANTED.get(get_origin(kind) or kind, "a table"))
 
@@ -158,6 +168,7 @@ _WANTED: dict[Any, str] = {
     Path: "a path",
     str: "a string",
     bool: "true or false",
+    int: "a whole number",
     tuple: "a list of strings",
     dict: "a table",
 }

@@ -105,6 +105,17 @@ class NothingProposed(ReplayError):
         )
 
 
+class NotCollected(ReplayError):
+    """pytest could not collect the tests, so nothing can be said of all of them."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(output)
+        self.output = output
+
+    def __str__(self) -> str:
+        return f"pytest could not collect the tests:\n{self.output}\nSee: pytest --collect-only"
+
+
 class Unplayed(ReplayError):
     """A test passed without sending everything that its cassette holds."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
 _CONFIG = pytest.StashKey[Config]()
+_STALE = "replay-stale"
 _PASSED = pytest.StashKey[bool]()
+_LAST_PASSED = pytest.StashKey[bool]()
+_REWRITES = pytest.StashKey[bool]()
 _RUN_IT = "MOCK mode plays no cassettes: TEST_MODE=GOLDEN pytest {nodeid}"
 
 
@@ -31,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Answer changed requests of golden tests by what was recorded for them, and propose "
         "a cassette with the new requests; `replay cassettes adopt` takes it over.",
     )
+    parser.getgroup("golden-replay").addoption(
+        "--golden-stems",
+        metavar="FILE",
+        help="Write the stems of the collected golden tests to FILE, one a line.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,10 +50,17 @@ def pytest_configure(config: pytest.Config) -> None:
         "assert … == golden compares with golden/<stem>.json. Default stem: module and test name.",
     )
     config.stash[_CONFIG] = load_config(config.rootpath, os.environ)
+    if config.stash[_CONFIG].engine == "replay":
+        _defer_rewriting(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In MOCK mode, skip what needs a cassette, with the command that runs it."""
+    if file := config.getoption("--golden-stems"):
+        from replay.golden.stem import stem_of
+
+        stems = sorted({stem_of(item) for item in items if _is_golden(item)})
+        Path(file).write_text("".join(f"{stem}\n" for stem in stems), "utf-8")
     playing = _plays_cassettes(config)
     for item in items:
         if _is_golden(item) and not playing:
@@ -56,11 +72,52 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Note whether the test itself passed: only then may a new cassette replace the old one."""
     report = yield
     if call.when == "call":
-        item.stash[_PASSED] = report.passed
+        item.stash[_PASSED] = item.config.stash[_LAST_PASSED] = report.passed
     error = call.excinfo.value if call.excinfo else None
     if report.failed and isinstance(error, ReplayError | ReplayStop):
         report.longrepr = str(error)  # it says it all; the way there is the SDK's
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
+    """Put our engine behind `@pytest.mark.vcr`, where the project asks for it."""
+    if config.stash[_CONFIG].engine != "replay":
+        return
+    from functools import partial
+
+    from replay.cassettes.vcr_engine import use_cassette
+
+    vcr.use_cassette = partial(
+        use_cassette,
+        vcr,
+        rewrites=config.stash.get(_REWRITES, False),
+        passed=lambda: config.stash.get(_LAST_PASSED, False),
+    )
+
+
+def _defer_rewriting(config: pytest.Config) -> None:
+    """
+    Take the mode `rewrite` away from pytest-recording's cassettes, and remember it.
+
+    It deletes the cassette before the test runs; ours is replaced when the test has passed.
+    """
+    from pytest_recording import _vcr as recording
+
+    _vcr: Any = recording
+    inner = _vcr.use_cassette
+
+    def use_cassette(
+        name: str, folder: str, mode: str, markers: Any, settings: Any, *rest: Any
+    ) -> Any:
+        mode = settings.get("record_mode", mode)
+        config.stash[_REWRITES] = mode == "rewrite"
+        if mode == "rewrite":
+            settings = settings | {"record_mode": "all"}
+        return inner(name, folder, mode, markers, settings, *rest)
+
+    _vcr.use_cassette = use_cassette
+    config.add_cleanup(lambda: setattr(_vcr, "use_cassette", inner))
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +139,20 @@ def _golden_scene(request: pytest.FixtureRequest) -> Iterator[None]:
     with scene.playing():
         yield
     scene.end(passed=request.node.stash.get(_PASSED, False))
+    if scene.is_stale:
+        request.node.user_properties.append((_STALE, str(scene.path)))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """List the cassettes that are older than the project wants them."""
+    reports = [r for group in terminalreporter.stats.values() for r in group]
+    properties = [p for r in reports for p in getattr(r, "user_properties", ())]
+    stale = sorted({value for name, value in properties if name == _STALE})
+    if stale:
+        days = config.stash[_CONFIG].max_age_days
+        terminalreporter.section(f"cassettes older than {days} days")
+        for line in (*stale, "Record them again: pytest … --record-mode=rewrite"):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

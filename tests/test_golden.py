@@ -368,3 +368,45 @@ def test_credentials_are_not_in_the_cassette(project):
 
     assert "<secret:authorization>" in text
     assert not [word for word in (secret, "__cf_bm", "org-standin") if word in text]
+
+
+def test_orphans_are_listed_and_deleted(playing):
+    """A cassette that no golden test plays any more."""
+
+    orphan = playing.root / "cassettes/gone.yaml"
+    orphan.write_text("version: 1\ninteractions: []\n")
+    listed = playing.replay("cassettes", "orphans")
+    deleted = playing.replay("cassettes", "orphans", "--delete")
+    again = playing.replay("cassettes", "orphans")
+
+    assert [listed.returncode, deleted.returncode, again.returncode] == [1, 0, 0], listed.stderr
+    assert listed.stdout.split() == [str(orphan)]
+    assert not orphan.exists()
+
+
+def test_orphans_are_not_guessed(playing):
+    """A module that does not import may hold the test."""
+
+    done = playing.write("test_broken.py", "import nowhere\n").replay("cassettes", "orphans")
+
+    assert (done.returncode, "could not collect" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("selection", [(), ("-n", "2")])
+def test_old_cassettes_are_reported(playing, selection):
+    """By the policy of the project; nothing is recorded, nothing fails."""
+
+    playing.edit("pyproject.toml", "[tool.replay]\n", "[tool.replay]\nmax_age_days = 30\n")
+    fresh = playing.pytest("-q", "test_agent.py::test_sync", *selection)
+    cassette = playing.root / "cassettes/named.yaml"
+    text = cassette.read_text()
+    year = text.partition("began: ")[2][:5].strip("'\"")[:4]
+    cassette.write_text(
+        text.replace(f"began: '{year}", "began: '2020").replace(f"began: {year}", "began: 2020")
+    )
+    old = playing.pytest("-q", "test_agent.py::test_sync", *selection)
+
+    assert (fresh.returncode, old.returncode) == (0, 0), old.stdout
+    assert "older than 30 days" not in fresh.stdout
+    assert "cassettes older than 30 days" in old.stdout
+    assert str(cassette) in old.stdout

@@ -15,8 +15,9 @@ from vcr.cassette import Cassette
 from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
 
+from replay.cassettes.coding import decoded
 from replay.cassettes.tape import Take, Tape
-from replay.model import Failure, Headers, Interaction, Request
+from replay.model import Failure, Headers, Interaction, Request, Response
 
 Route = Callable[[Request], Tape | None]
 
@@ -112,7 +113,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         """Take the recorded answer, if there is one, and hold it until it is asked for."""
         if _state(request).played:
             return True
-        sent = _sent(request)
+        sent = model_request(request)
         tape = self._route(sent)
         if tape is None:
             return False
@@ -153,7 +154,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
 
     def _late_take(self, request: VcrRequest) -> Take | None:
         """Follow redirects that the client took by itself: vcrpy tells of each step afterwards."""
-        sent = _sent(request)
+        sent = model_request(request)
         for take in _begun.get() or ():
             if not take.is_answered and take.request.url == sent.url:
                 return take
@@ -179,8 +180,20 @@ def _state(request: VcrRequest) -> _State:
     return state
 
 
-def _sent(request: VcrRequest) -> Request:
+def model_request(request: VcrRequest) -> Request:
+    """Read vcrpy's request as ours."""
     return Request(request.method, request.uri, _pairs(request.headers), _bytes(request.body))
+
+
+def vcr_response(played: dict[str, Any]) -> Response:
+    """Read vcrpy's response as ours."""
+    if "status_code" in played:  # vcrpy's httpx stub before 6
+        return Response(played["status_code"], "", _pairs(played["headers"]), played["content"])
+    status = played["status"]
+    body = (played.get("body") or {}).get("string") or b""
+    return decoded(
+        Response(status["code"], status["message"] or "", _pairs(played["headers"]), _bytes(body))
+    )
 
 
 def _bytes(body: Any) -> bytes:

@@ -52,6 +52,13 @@ class Scene:
         if self._records:
             self._began = datetime.now(UTC)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the cassette that was played is older than the project wants it."""
+        days = self._config.max_age_days
+        age = datetime.now(UTC) - self._began
+        return bool(days and not self._records and self._there and age.days > days)
+
     @contextmanager
     def playing(self) -> Iterator[Tape]:
         """Answer the test's requests; under replay no socket opens."""
