@@ -242,11 +242,12 @@ def _same_address(recorded: Request, sent: Request) -> bool:
 
 
 class Take:
-    """One interaction while it is being recorded."""
+    """One interaction while it is being recorded; *origin* is its request as the client had it."""
 
     def __init__(self, tape: Tape, request: Request, started: float) -> None:
         self._tape = tape
         self.request = request
+        self.origin: object = None
         self._started = started
         self._response: Response | None = None
         self._chunks: list[tuple[Chunk, bytes]] = []

@@ -126,6 +126,9 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         state.tape = tape
         if state.played is None and state.take is None:
             state.take = tape.take(sent)
+            state.take.origin = VcrRequest(
+                request.method, request.uri, request.body, dict(request.headers)
+            )
             if (begun := _begun.get()) is not None:
                 begun.append(state.take)
         return state.played is not None
