@@ -2,12 +2,13 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH := .venv-bench/.ready
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup replay record standin test golden lint format lock clean
+.PHONY: help setup replay record standin test golden lint bench format lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | \
@@ -21,6 +22,15 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# cassetter and pytest-recording claim the same pytest option, so the peers live apart.
+$(BENCH): requirements.lock pyproject.toml
+	@echo "Setting up .venv-bench, once …"
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv-bench/bin/pip install -qq --disable-pip-version-check cassetter==0.16.1
+	@.venv-bench/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 replay: $(READY) ## Re-execute a recorded run, offline: make replay RUN=episode_12345
@@ -44,6 +54,9 @@ lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+bench: $(BENCH) ## Measure side by side with the peers, in an environment of its own
+	@.venv-bench/bin/python -m bench
+
 format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -53,4 +66,4 @@ lock: ## Resolve the dependencies anew into requirements.lock (needs uv)
 		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
 
 clean: ## Remove .venv and the derived store
-	rm -rf .venv episodes/episodes.db episodes/episodes.db-wal episodes/episodes.db-shm
+	rm -rf .venv .venv-bench episodes/episodes.db episodes/episodes.db-wal episodes/episodes.db-shm
