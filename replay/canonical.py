@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -59,6 +60,7 @@ def request_key(request: Request) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1024)
 def canonical_url(url: str) -> str:
     """
     Write *url* in one way: lower-case host, no default port, sorted query, no fragment.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
+from fnmatch import translate
 
 from replay.canonical import canonical_url
 from replay.cassettes.coding import decoded
@@ -76,7 +77,7 @@ class Tape:
         self._source = source
         self._command = command
         self._redactor = redactor or Redactor()
-        self._ignore_hosts = tuple(ignore_hosts)
+        self._ignore_hosts = re.compile("|".join(map(translate, ignore_hosts)) or r"(?!)")
         self._heard = heard
         self._clock = clock
         self._opened = clock()
@@ -106,7 +107,7 @@ class Tape:
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""
         host = canonical_url(url).partition("://")[2].partition("/")[0].partition(":")[0]
-        return any(fnmatch(host, pattern) for pattern in self._ignore_hosts)
+        return self._ignore_hosts.match(host) is not None
 
     def answer(self, request: Request) -> Interaction | None:
         """
@@ -170,14 +171,16 @@ class Tape:
 
     def _next(self, sent: Request) -> int | None:
         """Find the first waiting interaction with the key of *sent* whose tokens agree."""
-        waiting = self._waiting.get(self._matcher.key(sent), ())
+        waiting = self._waiting.get(self._matcher.key(sent))
+        if not waiting:
+            return None
         tokens = self._matcher.tokens(sent)
         for position, index in enumerate(waiting):
             if self._matcher.strict and index != len(self.plays):
                 return None
             recorded = self._matcher.tokens(self._requests[index])
             if self.bindings.unify(recorded, tokens):
-                del self._waiting[self._matcher.key(sent)][position]
+                del waiting[position]
                 return index
         return None
 
