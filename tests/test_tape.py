@@ -83,6 +83,15 @@ def test_miss_prefers_what_was_not_played_yet():
         tape.answer(asked("three"))
 
 
+def test_miss_prefers_the_text_that_is_most_alike():
+    """Of a thousand prompts that all differ in one field, the one that was edited."""
+
+    tape = Tape([said(f"question {n} of many") for n in range(1000)])
+
+    with pytest.raises(CassetteMiss, match="Closest is #778;"):
+        tape.answer(asked("question 777 of very many"))
+
+
 def test_miss_without_anything_close():
     """Nothing recorded goes there at all."""
 

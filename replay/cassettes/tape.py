@@ -219,23 +219,37 @@ class Tape:
         return Closest(due + 1, found, change=change_of(found), out_of_order=waiting[0] + 1)
 
     def _closest(self, sent: Request) -> Closest | None:
-        """Rank what was recorded for the same address by the fields it shares with *sent*."""
+        """Rank what was recorded for the same address by the fields, then the text, it shares."""
         wanted = self._matcher.fields(sent)
         played = {play.index for play in self.plays}
-        best: tuple[bool, int, bool, int] | None = None
+        best: tuple[bool, int, bool, int, int] | None = None
         for index, request in enumerate(self._requests):
             if not _same_address(request, sent):
                 continue
             there = self._matcher.fields(request)
             alike = sum(there.get(path) == value for path, value in wanted.items())
             waiting = index not in played
-            candidate = (waiting or there == wanted, alike, waiting, -index)
+            text = _shared(request.body, sent.body)
+            candidate = (waiting or there == wanted, alike, waiting, text, -index)
             best = max(best, candidate) if best else candidate
         if best is None:
             return None
         index = -best[-1]
         found = self._matcher.differences(self._requests[index], sent)
         return Closest(index + 1, found, index in played, change_of(found) if found else ())
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """Count the bytes that two texts begin and end with alike."""
+    return _prefix(one, other) + _prefix(one[::-1], other[::-1])
+
+
+def _prefix(one: bytes, other: bytes) -> int:
+    low, high = 0, min(len(one), len(other))
+    while low < high:  # by halves: comparing slices is fast, stepping through bytes is not
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
 
 
 def _same_address(recorded: Request, sent: Request) -> bool:
