@@ -149,6 +149,20 @@ class UnknownEpisode(ReplayError):
         return "\n".join(lines)
 
 
+class BadName(ReplayError):
+    """An episode cannot be called that: its name is a file name too."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name[:80]!r} cannot be the name of an episode.\n"
+            "A name is up to 120 letters, digits and . _ - + = @, and begins with one of the first two."
+        )
+
+
 class OtherEpisode(ReplayError):
     """An episode of that name is there, with another entrypoint or other inputs."""
 
@@ -193,6 +207,22 @@ class Damaged(ReplayError):
         place = f"{self.path}, line {self.line}" if self.line else self.path
         lines = [f"{place}: {self.what}.", "Nothing was overwritten."]
         return "\n".join([*lines, self.hint] if self.hint else lines)
+
+
+class NotWritten(ReplayError):
+    """A cassette cannot hold what is to be written, because of the form that it has."""
+
+    def __init__(self, cassette: str, why: str) -> None:
+        super().__init__(cassette, why)
+        self.cassette = cassette
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cassette}: {self.why}.\n"
+            "Nothing was overwritten.\n"
+            f"Make one of vcrpy's format of it: replay cassettes convert {self.cassette}"
+        )
 
 
 class BadEntrypoint(ReplayError):

@@ -408,6 +408,49 @@ def test_decorator_can_be_switched_off(project):
     assert [episode["id"] for episode in listed] == ["block"]
 
 
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/b", ".hidden", "x" * 200, "a b", "a\x00"[:1] + "\n"]
+)
+def test_names_cannot_leave_the_folder(project, name):
+    """An episode's name is a file name too, on every system."""
+
+    done = project.replay("record", AGENT, "--input", INPUT, "--id", name)
+    looked = project.replay("run", name)
+
+    assert (done.returncode, looked.returncode) == (2, 2)
+    assert "cannot be the name of an episode" in done.stderr
+    assert not list(project.root.parent.glob("evil*"))
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("def main():\n    raise SystemExit(3)\n", "The run raised SystemExit: 3"),
+        ("def main():\n    return object()\n", "The output has to be JSON"),
+        ("1/0\ndef main(): pass\n", "cannot be run: ZeroDivisionError"),
+        ("def main(:\n", "cannot be run: SyntaxError"),
+    ],
+)
+def test_programs_that_cannot_be_recorded_are_told(project, body, what):
+    """No traceback reaches a user."""
+
+    program(project, body)
+    done = project.replay("record", "program:main", "--input", "in.json", "--id", "case")
+
+    assert (done.returncode, what in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+def test_what_the_program_prints_does_not_mix_with_the_result(project, offline):
+    """It goes to standard error; the JSON stays JSON."""
+
+    program(project, "def main():\n    print('hello from the program')\n    return 1\n")
+    record_program(project)
+    done = offline.replay("run", "case", "--json")
+
+    assert json.loads(done.stdout)["output"] == 1
+    assert "hello from the program" in done.stderr
+
+
 def test_help_shows_every_verb(project):
     """And an example for each."""
 

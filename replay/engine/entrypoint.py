@@ -29,7 +29,7 @@ def load_entrypoint(name: str) -> Function:
         raise BadEntrypoint(name, "it is not written package.module:function")
     try:
         found: Any = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:
         raise BadEntrypoint(name, f"{type(error).__name__}: {error}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):

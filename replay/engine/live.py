@@ -50,7 +50,7 @@ def record_entrypoint(
             run.output = plain(run_entrypoint(function, case.inputs))
     except ReplayError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not keep_errors:
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
     calls = len(run.recording.interactions) if run.recording else 0

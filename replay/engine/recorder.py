@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from replay.config import Config, load_config
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.manifest import build_manifest, chosen_environment, code_version
 from replay.episodes.store import Store
+from replay.errors import NotJson
 from replay.golden.normalization import plain
 from replay.golden.pinning import PinnedClock, pinned
 from replay.model import Episode, Failure, Interaction, Json, Recording
@@ -56,6 +57,9 @@ class Run:
         return self._noted(await value)
 
     def _noted(self, value: Any) -> Any:
+        if isinstance(value, Iterator | AsyncIterator):
+            why = "it is an iterator, and writing it down would use it up; return a list"
+            raise NotJson(f"What {self.entrypoint} returned", why)
         self.output = plain(value, f"What {self.entrypoint} returned")
         return value
 
@@ -118,7 +122,7 @@ class _Taking:
                     self._clock = stack.enter_context(pinned(self._started, self._seed, waits=True))
                 stack.enter_context(using(self._tape))
                 yield
-        except Exception as raised:
+        except (Exception, SystemExit) as raised:
             error = failure(raised)
             if not keep_errors:
                 self._journal.close()

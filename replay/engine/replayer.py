@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -104,6 +105,7 @@ def _run(
     with ExitStack() as stack:
         stack.enter_context(environment(manifest.environment, config.environment))
         stack.enter_context(guarded(guard))
+        stack.enter_context(redirect_stdout(sys.stderr))  # what the program prints is not ours
         start = datetime.fromisoformat(manifest.clock)
         clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
         tape = Tape(

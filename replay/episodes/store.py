@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from replay.atomic import write_atomic
 from replay.canonical import bytes_hash
 from replay.episodes import bundle
 from replay.episodes.schema import migrations
-from replay.errors import Damaged, OtherEpisode, UnknownEpisode
+from replay.errors import BadName, Damaged, OtherEpisode, UnknownEpisode
 from replay.model import (
     Chunk,
     Episode,
@@ -33,6 +34,7 @@ from replay.model import (
 )
 
 _BUSY_SECONDS = 30.0
+_NAME = re.compile(r"\w[\w.\-+=@]{0,119}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class Store:
             OtherEpisode: one of that name is there, with another entrypoint or other inputs.
 
         """
+        check_name(episode.id)
         with self._intact(), self._writing():
             self._db.execute(
                 "INSERT INTO episodes (id, entrypoint, inputs) VALUES (?, ?, ?) "
@@ -185,6 +188,7 @@ class Store:
 
     def begin(self, episode: str, started: str, pid: int) -> int:
         """Note that a recording begins; `finish` or a later `discard` takes the note away."""
+        check_name(episode)
         with self._intact(), self._writing():
             row = self._db.execute(
                 "INSERT INTO attempts (episode, started, pid) VALUES (?, ?, ?) RETURNING id",
@@ -362,6 +366,12 @@ class Store:
         )
 
 
+def check_name(episode: str) -> None:
+    """Raise `BadName` unless *episode* is safe as a file name on every system."""
+    if not _NAME.fullmatch(episode):
+        raise BadName(episode)
+
+
 def read_bundle(path: Path) -> tuple[Episode, str]:
     """Read the bundle at *path*; with it its digest, which tells one version of it from another."""
     try:
@@ -401,6 +411,7 @@ def find(store: Store, bundles: Path, episode: str) -> Episode:
         Damaged: the bundle or the store is.
 
     """
+    check_name(episode)
     path = bundles / f"{episode}.jsonl"
     if path.is_file():
         import_bundle(store, path)
