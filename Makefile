@@ -3,9 +3,9 @@ SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 BENCH := .venv-bench/.ready
+NEW_ENOUGH := 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& echo "$$p" && break; done)
+	"$$p" -c $(NEW_ENOUGH) 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup replay record standin test golden lint bench format lock clean
@@ -17,9 +17,10 @@ help: ## Show the verbs
 setup: $(READY) ## Create .venv with everything in it (the other verbs do it by themselves)
 
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "golden-replay needs Python 3.11 or newer with venv and pip"; exit 2; }
+	@"$(PYTHON)" -c $(NEW_ENOUGH) 2>/dev/null || \
+		{ echo "golden-replay needs Python 3.11 or newer with venv and pip"; exit 2; }
 	@echo "Setting up .venv with $(PYTHON), once …"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -25,6 +25,9 @@ class _Group(click.Group):
         except ReplayError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. What was complete is kept: replay list", err=True)
+            ctx.exit(130)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,11 +105,17 @@ def list_(config: Config, as_json: bool) -> None:
     from replay.episodes.store import import_bundle
     from replay.reports.terminal import console, show_list, show_list_json
 
+    damaged = 0
     with _store(config) as store:
         for path in sorted(config.path(config.episodes).glob("*.jsonl")):
-            import_bundle(store, path)
+            try:
+                import_bundle(store, path)
+            except ReplayError as error:
+                damaged = 2
+                click.echo(str(error), err=True)
         rows, incomplete = store.summaries(), store.incomplete()
     (show_list_json if as_json else show_list)(rows, incomplete, console())
+    sys.exit(damaged)
 
 
 @main.command("import")
@@ -243,6 +252,8 @@ def _case(
     from replay.episodes.store import find
     from replay.model import Episode
 
+    if source and (entrypoint or inputs or episode):
+        raise click.UsageError("--from EPISODE brings its own entrypoint, inputs and name")
     if source:
         with _store(config) as store:
             return find(store, config.path(config.episodes), source)

@@ -132,9 +132,17 @@ test_mode.__test__ = False  # type: ignore[attr-defined] # pytest must not colle
 def _project(start: Path) -> tuple[Path, dict[str, Any]]:
     for folder in (start, *start.parents):
         if (folder / "pyproject.toml").is_file():
-            text = (folder / "pyproject.toml").read_text("utf-8")
-            return folder, tomllib.loads(text).get("tool", {}).get("replay", {})
+            return folder, _table(folder / "pyproject.toml")
     return start, {}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSetting(str(path), str(error), "a TOML file") from error
+    table: dict[str, Any] = content.get("tool", {}).get("replay", {})
+    return table
 
 
 def _read(kind: type[Any], table: Any, name: str) -> dict[str, Any]:

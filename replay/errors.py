@@ -159,7 +159,7 @@ class BadName(ReplayError):
     def __str__(self) -> str:
         return (
             f"{self.name[:80]!r} cannot be the name of an episode.\n"
-            "A name is up to 120 letters, digits and . _ - + = @, and begins with one of the first two."
+            "A name is up to 120 letters, digits or ._-+=@, and begins with one of the former."
         )
 
 

@@ -49,22 +49,38 @@ def pytest_configure(config: pytest.Config) -> None:
         "golden(stem): replay cassettes/<stem>.yaml, offline and deterministic; "
         "assert … == golden compares with golden/<stem>.json. Default stem: module and test name.",
     )
-    config.stash[_CONFIG] = load_config(config.rootpath, os.environ)
+    try:
+        config.stash[_CONFIG] = load_config(config.rootpath, os.environ)
+        test_mode(os.environ)
+    except ReplayError as error:
+        raise pytest.UsageError(str(error)) from None
     if config.stash[_CONFIG].engine == "replay":
         _defer_rewriting(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In MOCK mode, skip what needs a cassette, with the command that runs it."""
-    if file := config.getoption("--golden-stems"):
-        from replay.golden.stem import stem_of
-
-        stems = sorted({stem_of(item) for item in items if _is_golden(item)})
-        Path(file).write_text("".join(f"{stem}\n" for stem in stems), "utf-8")
+    golden = [item for item in items if _is_golden(item)]
+    if golden:
+        _check_stems(config, golden)
     playing = _plays_cassettes(config)
     for item in items:
         if _is_golden(item) and not playing:
             item.add_marker(pytest.mark.skip(reason=_RUN_IT.format(nodeid=item.nodeid)))
+
+
+def _check_stems(config: pytest.Config, golden: list[pytest.Item]) -> None:
+    from replay.golden.stem import shared_stem, stem_of
+
+    if shared := shared_stem(golden):
+        one, other, stem = shared
+        raise pytest.UsageError(
+            f"{one} and {other} share the stem {stem!r}, so one would overwrite the other's "
+            'recording. Give one a name of its own: @pytest.mark.golden("name"), or with a '
+            'parameter in it: @pytest.mark.golden("name_{parameter}")'
+        )
+    if file := config.getoption("--golden-stems"):
+        Path(file).write_text("".join(f"{stem_of(item)}\n" for item in golden), "utf-8")
 
 
 @pytest.hookimpl(wrapper=True)

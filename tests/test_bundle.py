@@ -64,7 +64,7 @@ RECORDINGS = st.builds(
 )
 EPISODES = st.builds(
     Episode,
-    TEXT,
+    st.from_regex(r"\w[\w.\-+=@]{0,20}", fullmatch=True),
     TEXT,
     st.dictionaries(TEXT, TEXT),
     st.lists(RECORDINGS, max_size=2, unique_by=repr).map(tuple),

@@ -410,3 +410,70 @@ def test_old_cassettes_are_reported(playing, selection):
     assert "older than 30 days" not in fresh.stdout
     assert "cassettes older than 30 days" in old.stdout
     assert str(cassette) in old.stdout
+
+
+@pytest.mark.parametrize("trouble", ["down", "changed"])
+def test_goldens_of_failing_tests_are_kept(recorded, trouble):
+    """Even with --snapshot-update, which lets syrupy delete what it takes for unused."""
+
+    goldens = {p.name: p.read_bytes() for p in (recorded.root / "golden").iterdir()}
+    recorded.write("golden/README.md", "Approved outputs.")
+    if trouble == "changed":
+        recorded.edit(PROMPTS, "Be brief, kind and exact.", "Be brief.")
+        done = recorded.where(TEST_MODE="GOLDEN").pytest("-q", "--snapshot-update")
+    else:
+        done = recorded.where(OPENAI_BASE_URL="http://127.0.0.1:9/v1").pytest("-q", *RECORD)
+
+    assert done.returncode == 1
+    assert "unused" not in done.stdout
+    assert {p.name: p.read_bytes() for p in (recorded.root / "golden").glob("*.json")} == goldens
+    assert (recorded.root / "golden/README.md").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"test_a.py": ["same"], "test_b.py": ["same"]},
+        {"test_a.py": ["c_a/b", "c_a b"]},
+        {"test_a.py": ["Name", "name"]},
+    ],
+)
+def test_two_tests_cannot_share_a_stem(project, files):
+    """One would overwrite the recording of the other."""
+
+    for file, stems in files.items():
+        tests = [
+            f"@pytest.mark.golden({stem!r})\ndef test_{n}(golden): pass\n"
+            for n, stem in enumerate(stems)
+        ]
+        project.write(file, "import pytest\n" + "".join(tests))
+    done = project.pytest("-q", "--record-mode=once")
+
+    assert done.returncode == 4
+    assert "share the stem" in done.stderr
+
+
+def test_default_stems_name_the_folder(project):
+    """Two modules of one name are two scenarios."""
+
+    body = "import pytest\n@pytest.mark.golden\ndef test_it(golden):\n    assert 1 == golden\n"
+    for folder in ("tests/a", "tests/b"):
+        project.write(f"{folder}/__init__.py", "").write(f"{folder}/test_x.py", body)
+    done = project.pytest("-q", *RECORD)
+
+    assert done.returncode == 0, done.stdout
+    assert sorted(p.name for p in (project.root / "golden").iterdir()) == [
+        "a.test_x.test_it.json",
+        "b.test_x.test_it.json",
+    ]
+
+
+def test_bad_settings_are_a_usage_error(project):
+    """Of the project file or the environment; no traceback."""
+
+    one_test(project, GET).edit("pyproject.toml", "[tool.replay]\n", "[tool.replay]\nx = 1\n")
+    done = project.pytest("-q")
+
+    assert done.returncode == 4
+    assert "tool.replay.x" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -6,7 +6,9 @@ import textwrap
 
 import pytest
 
+import replay
 from replay.episodes.store import Store
+from replay.errors import BadEntrypoint
 
 AGENT = "examples.support_agent.agent:answer"
 INPUT = "examples/support_agent/scenarios/episode_12345.json"
@@ -398,6 +400,68 @@ def test_recording_in_code(project, offline):
     assert [outcome["kind"] for outcome in outcomes] == ["EQUIVALENT"] * 3, outcomes
 
 
+DECORATED = """
+import replay
+
+@replay.episode
+def mixed(q, k=1, **more):
+    return [q, k, more]
+
+@replay.episode
+def odd(q):
+    return object() if q else iter([1, 2])
+
+assert mixed("a", 2, z=4) == ["a", 2, {"z": 4}]
+assert list(odd(False)) == [1, 2]
+assert type(odd(True)) is object
+try:
+    odd()
+except TypeError as error:
+    print("TypeError:", error)
+"""
+
+
+def test_decorator_never_changes_the_program(project, offline):
+    """What comes back is what the function returned, whether it can be written down or not."""
+
+    done = project.write("service.py", DECORATED).run(*_python("service.py"))
+    names = [e["id"] for e in json.loads(project.replay("list", "--json").stdout)["episodes"]]
+    replayed = offline.replay("run", names[0])
+
+    assert (done.returncode, done.stdout.startswith("TypeError: missing")) == (0, True), done.stderr
+    assert [name.partition("-")[0] for name in names] == ["mixed"]
+    assert done.stderr.count("not recorded:") == 2
+    assert "IDENTICAL" in replayed.stdout, replayed.stdout + replayed.stderr
+
+
+def test_unusable_store_costs_a_service_nothing_but_the_recording(project):
+    """It is logged, and the function is called."""
+
+    project.write("service.py", DECORATED)
+    done = project.where(REPLAY_STORE="/proc/nowhere/x.db").run(*_python("service.py"))
+
+    assert (done.returncode, "not recorded:" in done.stderr) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        ("def f(*args): pass", r"\\*args cannot be given by name"),
+        ("def f(a, /): pass", "a cannot be given by name"),
+        ("def f(self): pass", "it is a method"),
+        ("def f(): yield", "it is a generator"),
+        ("async def f(): yield", "it is a generator"),
+    ],
+)
+def test_decorator_refuses_what_could_not_be_replayed(function, why):
+    """Where it is written, not where it is replayed."""
+
+    scope = {"replay": replay, "__name__": "here"}
+
+    with pytest.raises(BadEntrypoint, match=why):
+        exec(f"@replay.episode\n{function}", scope)
+
+
 def test_decorator_can_be_switched_off(project):
     """REPLAY_RECORD=off: the functions are just called."""
 
@@ -449,6 +513,56 @@ def test_what_the_program_prints_does_not_mix_with_the_result(project, offline):
 
     assert json.loads(done.stdout)["output"] == 1
     assert "hello from the program" in done.stderr
+
+
+def test_chance_replays_whatever_was_imported_on_the_way(project, offline):
+    """At module level and in the call; what the machinery draws itself does not show."""
+
+    body = """
+    import random, uuid
+    AT_IMPORT = [random.random(), str(uuid.uuid4())]
+    def main():
+        return [AT_IMPORT, [random.random() for _ in range(3)], str(uuid.uuid4())]
+    """
+    program(project, body)
+    record_program(project)
+
+    assert "IDENTICAL" in offline.replay("run", "case").stdout.splitlines()
+
+
+def test_from_brings_its_own_case(project):
+    """Other arguments beside it would be ignored, so they are refused."""
+
+    record(project)
+    done = project.replay("record", "--from", "case", "--id", "other")
+
+    assert (done.returncode, "brings its own" in done.stderr) == (2, True)
+
+
+def test_failed_replay_names_the_line(project, offline):
+    """Of the program, not of ours."""
+
+    program(project, "def main():\n    return {}\n")
+    record_program(project)
+    offline.edit("program.py", "return {}", "return {}['boo']")
+    done = offline.replay("run", "case")
+
+    assert f"  at {project.root}/program.py:4" in done.stdout.splitlines()
+    assert "If that is intended" not in done.stdout
+
+
+def test_one_damaged_bundle_does_not_hide_the_others(project):
+    """They are listed; the damaged one is told; exit 2."""
+
+    record(project)
+    project.write("episodes/bad.jsonl", "{")
+    done = project.replay("list")
+
+    assert (done.returncode, "case" in done.stdout, "bad.jsonl, line 1" in done.stderr) == (
+        2,
+        True,
+        True,
+    )
 
 
 def test_help_shows_every_verb(project):

@@ -179,6 +179,17 @@ def test_many_processes_write_at_once(path):
         assert (errors, len(store.ids())) == ([b""] * 4, 100)
 
 
+def test_many_processes_open_a_new_store_at_once(path):
+    """One of them makes the tables, and nobody hears of it."""
+
+    code = "import sys; from pathlib import Path; from replay.episodes.store import Store\n"
+    code += "Store(Path(sys.argv[1])).close()"
+    command = [sys.executable, "-c", code, str(path)]
+    workers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(6)]
+
+    assert [worker.communicate()[1] for worker in workers] == [b""] * 6
+
+
 def test_bundle_is_imported_when_it_is_new_or_has_changed(tmp_path):
     """`find` looks at the folder first: it is what was reviewed."""
 

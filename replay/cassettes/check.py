@@ -38,12 +38,13 @@ class FileCheck:
 def cassette_paths(paths: list[Path]) -> Iterator[Path]:
     """List the cassettes in *paths*: files as they are, folders searched."""
     for path in paths:
-        if path.is_dir():
-            yield from sorted(
-                p for p in path.rglob("*") if p.is_file() and p.name.endswith(_SUFFIXES)
-            )
-        else:
+        if not path.is_dir():
             yield path
+            continue
+        found = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(_SUFFIXES))
+        if not found:
+            raise Damaged(path, "there is no cassette in this folder")
+        yield from found
 
 
 def check(path: Path) -> FileCheck:

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import inspect
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,10 @@ def load_entrypoint(name: str) -> Function:
 
 def entrypoint_name(function: Function) -> str:
     """Write *function* as `load_entrypoint` reads it."""
-    return f"{function.__module__}:{function.__qualname__}"
+    module = function.__module__
+    if module == "__main__":  # a script is imported by its name when it is replayed
+        module = Path(getattr(sys.modules["__main__"], "__file__", None) or module).stem
+    return f"{module}:{function.__qualname__}"
 
 
 def check_inputs(name: str, function: Function, inputs: dict[str, Json]) -> None:
@@ -76,7 +80,7 @@ def read_inputs(path: Path) -> dict[str, Json]:
     """
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NotJson(f"The input file {path}", str(error)) from error
     if not isinstance(value, dict):
         raise NotJson(f"The input file {path}", "it is not an object of keyword arguments")

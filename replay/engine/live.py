@@ -40,13 +40,14 @@ def record_entrypoint(
         there = find(store, config.path(config.episodes), case.id)
         if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
             raise OtherEpisode(case.id)
-    function = load_entrypoint(case.entrypoint)
-    check_inputs(case.entrypoint, function, case.inputs)
     try:
         with record(
             case.id, store=store, pin=True, seed=seed, keep_errors=keep_errors, config=config
         ) as run:
             run.entrypoint, run.inputs = case.entrypoint, case.inputs
+            function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
+            check_inputs(case.entrypoint, function, case.inputs)
+            run.begin()
             run.output = plain(run_entrypoint(function, case.inputs))
     except ReplayError:
         raise

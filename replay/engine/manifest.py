@@ -90,6 +90,12 @@ def _sampling(calls: Iterable[Call]) -> dict[str, Json]:
     return found
 
 
+@functools.cache
+def _owners() -> Mapping[str, list[str]]:
+    """Which distributions provide a module; reading all metadata takes a while, so once."""
+    return importlib.metadata.packages_distributions()
+
+
 def _hash_of(values: Iterable[Json]) -> str:
     found = [value for value in values if value]
     return content_hash(found) if found else ""
@@ -97,7 +103,7 @@ def _hash_of(values: Iterable[Json]) -> str:
 
 def _packages() -> dict[str, str]:
     """Versions of the distributions that are imported in this process."""
-    owners = importlib.metadata.packages_distributions()
+    owners = _owners()
     loaded = {name.partition(".")[0] for name in list(sys.modules)}
     names = {owner for top in loaded for owner in owners.get(top, ())}
     return {name: importlib.metadata.version(name) for name in sorted(names, key=str.lower)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import os
 import queue
 import threading
@@ -22,10 +23,12 @@ from replay.config import Config, load_config
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.manifest import build_manifest, chosen_environment, code_version
 from replay.episodes.store import Store
-from replay.errors import NotJson
+from replay.errors import BadEntrypoint, NotJson, ReplayError
 from replay.golden.normalization import plain
 from replay.golden.pinning import PinnedClock, pinned
 from replay.model import Episode, Failure, Interaction, Json, Recording
+
+_log = logging.getLogger("replay")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,18 +48,28 @@ class Run:
         self.inputs: dict[str, Json] = {}
         self.output: Json = None
         self.recording: Recording | None = None
+        self.begun = time.perf_counter()
+        self.clock: PinnedClock | None = None
+
+    def begin(self) -> None:
+        """Start the count of seconds, and the pinned random generators: the program comes next."""
+        if self.clock:
+            self.clock.seed()
+        self.begun = time.perf_counter()
 
     def call(self, function: Callable[..., Any], **inputs: Any) -> Any:
         """Call *function* with *inputs*, sync or async, and note both and what it returns."""
         self.entrypoint = entrypoint_name(function)
         self.inputs = plain(inputs, f"The inputs of {self.entrypoint}")
+        self.begin()
         value = function(**inputs)
-        return self._awaited(value) if inspect.isawaitable(value) else self._noted(value)
+        return self._awaited(value) if inspect.isawaitable(value) else self.note(value)
 
     async def _awaited(self, value: Any) -> Any:
-        return self._noted(await value)
+        return self.note(await value)
 
-    def _noted(self, value: Any) -> Any:
+    def note(self, value: Any) -> Any:
+        """Keep *value* as the output; raise `NotJson` if it has no JSON form."""
         if isinstance(value, Iterator | AsyncIterator):
             why = "it is an iterator, and writing it down would use it up; return a list"
             raise NotJson(f"What {self.entrypoint} returned", why)
@@ -101,9 +114,7 @@ class _Taking:
     def __init__(self, run: Run, store: Store, config: Config, seed: int) -> None:
         self._run, self._store, self._config, self._seed = run, store, config, seed
         self._started = datetime.now(UTC)
-        self._begun = time.perf_counter()
         self._code = code_version(config.root)
-        self._clock: PinnedClock | None = None
         self._tape = Tape(
             records=True,
             redactor=Redactor(config.redact),
@@ -119,35 +130,44 @@ class _Taking:
         try:
             with ExitStack() as stack:
                 if pin:
-                    self._clock = stack.enter_context(pinned(self._started, self._seed, waits=True))
+                    self._run.clock = stack.enter_context(
+                        pinned(self._started, self._seed, waits=True)
+                    )
                 stack.enter_context(using(self._tape))
+                self._run.begin()
                 yield
         except (Exception, SystemExit) as raised:
             error = failure(raised)
             if not keep_errors:
-                self._journal.close()
+                self._leave(attempt)
             raise
         except BaseException:
-            self._journal.close()
+            self._leave(attempt)
             raise
         finally:
             if self._journal.open:
                 self._finish(attempt, error)
 
+    def _leave(self, attempt: int) -> None:
+        """End without a recording; an attempt that sent nothing is no loss."""
+        self._journal.close()
+        if not self._tape.recorded:
+            self._store.discard(attempt)
+
     def _heard(self, interaction: Interaction) -> None:
-        if self._clock:
-            self._clock.reach(interaction.started + interaction.elapsed)
+        if self._run.clock:
+            self._run.clock.reach(interaction.started + interaction.elapsed)
         self._journal.note(interaction)
 
     def _finish(self, attempt: int, error: Failure | None) -> None:
         self._journal.close()
-        elapsed = round(time.perf_counter() - self._begun, 4)
+        elapsed = round(time.perf_counter() - self._run.begun, 4)
         run = self._run
         run.recording = Recording(
             manifest=build_manifest(
                 self._tape.recorded,
                 started=self._started,
-                pinned=self._clock is not None,
+                pinned=self._run.clock is not None,
                 seed=self._seed,
                 environment=chosen_environment(self._config.environment),
                 code=self._code,
@@ -207,10 +227,16 @@ def episode(
     Record every call of the decorated function, sync or async, as an episode of its own.
 
     Its id is *name*, by default the function's, and a unique ending. Inside a run that is already
-    recorded or replayed, and with REPLAY_RECORD=off, the function is just called.
+    recorded or replayed, and with REPLAY_RECORD=off, the function is just called. What goes wrong
+    in recording is logged (logger `replay`), and is never the program's.
+
+    Raises:
+        BadEntrypoint: the function is a method or a generator, or takes what has no name.
+
     """
 
     def decorate(wrapped: Callable[P, R]) -> Callable[P, R]:
+        _refuse_what_cannot_be_replayed(wrapped)
         return _decorated(wrapped, name or wrapped.__name__, store)
 
     return decorate(function) if function else decorate
@@ -220,8 +246,11 @@ def _decorated(function: Callable[P, R], name: str, store: Path | None) -> Calla
     signature = inspect.signature(function)
 
     def inputs(args: Any, kwargs: Any) -> dict[str, Any]:
-        bound = signature.bind(*args, **kwargs)
-        return dict(bound.arguments)
+        given = dict(signature.bind(*args, **kwargs).arguments)
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given |= given.pop(parameter.name, {})
+        return given
 
     if inspect.iscoroutinefunction(function):
 
@@ -229,8 +258,8 @@ def _decorated(function: Callable[P, R], name: str, store: Path | None) -> Calla
         async def recorded_async(*args: P.args, **kwargs: P.kwargs) -> Any:
             if _is_off():
                 return await function(*args, **kwargs)
-            with record(_unique(name), store=store) as run:
-                return await run.call(function, **inputs(args, kwargs))
+            with _noting(function, name, store, inputs(args, kwargs)) as note:
+                return note(await function(*args, **kwargs))
 
         return recorded_async  # type: ignore[return-value] # R is the coroutine
 
@@ -238,11 +267,79 @@ def _decorated(function: Callable[P, R], name: str, store: Path | None) -> Calla
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
         if _is_off():
             return function(*args, **kwargs)
-        with record(_unique(name), store=store) as run:
-            value: R = run.call(function, **inputs(args, kwargs))
+        with _noting(function, name, store, inputs(args, kwargs)) as note:
+            value: R = note(function(*args, **kwargs))
             return value
 
     return recorded
+
+
+def _refuse_what_cannot_be_replayed(function: Callable[..., Any]) -> None:
+    """Raise `BadEntrypoint` where it is decorated, not where it is replayed."""
+    name = entrypoint_name(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise BadEntrypoint(name, "it is a generator; record the function that uses it up")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            raise BadEntrypoint(name, f"{parameter} cannot be given by name")
+        if parameter.name == "self":
+            raise BadEntrypoint(name, "it is a method; a replay has no object to call it on")
+
+
+@contextmanager
+def _noting(
+    function: Callable[..., Any], name: str, store: Path | None, inputs: dict[str, Any]
+) -> Iterator[Callable[[Any], Any]]:
+    """
+    Record one call of a decorated function; whatever goes wrong in that stays out of the program.
+
+    The caller hands the result through what is yielded.
+    """
+    failed: list[BaseException] = []
+    recording = ExitStack()
+    run = Run(name)
+    try:
+        run = recording.enter_context(record(_unique(name), store=store))
+        run.entrypoint = entrypoint_name(function)
+        run.inputs = plain(inputs, f"The inputs of {run.entrypoint}")
+        run.begin()
+    except (ReplayError, OSError) as error:
+        failed.append(error)
+
+    def note(value: Any) -> Any:
+        try:
+            run.note(value)
+        except ReplayError as error:
+            failed.append(error)
+        return value
+
+    try:
+        yield note
+    except BaseException as raised:
+        _closed(recording, failed, raised)
+        raise
+    _closed(recording, failed, None)
+
+
+class _Dropped(BaseException):
+    """Leaves a recording that cannot be made: what it holds stays incomplete."""
+
+
+def _closed(
+    recording: ExitStack, failed: list[BaseException], raised: BaseException | None
+) -> None:
+    """End the recording; log why there is none, if so."""
+    try:
+        error = _Dropped() if failed else raised
+        recording.__exit__(type(error) if error else None, error, None)
+    except (ReplayError, OSError) as again:
+        if again is not raised:
+            failed.append(again)
+    except BaseException as again:
+        if again is not raised and not isinstance(again, _Dropped):
+            raise
+    if failed:
+        _log.warning("not recorded: %s", failed[0])
 
 
 def _is_off() -> bool:

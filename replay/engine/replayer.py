@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,6 +74,7 @@ class _Ended:
 
     output: Json = None
     failure: Failure | None = None
+    place: str = ""
     stopped: ReplayStop | None = None
     seconds: float = 0.0
     attempts: list[Any] = field(default_factory=list)
@@ -121,8 +124,10 @@ def _run(
         stack.enter_context(using(tape))
         begun = time.perf_counter()
         try:
+            clock.seed()
             function = load_entrypoint(episode.entrypoint)
             check_inputs(episode.entrypoint, function, episode.inputs)
+            clock.seed()
             begun = time.perf_counter()
             ended.output = plain(run_entrypoint(function, episode.inputs))
         except ReplayError:
@@ -130,7 +135,7 @@ def _run(
         except ReplayStop as stop:
             ended.stopped = stop
         except (Exception, BaseExceptionGroup, SystemExit) as error:  # noqa: BLE001 - its result
-            ended.failure = failure(error)
+            ended.failure, ended.place = failure(error), _place(error)
         ended.seconds = time.perf_counter() - begun
     ended.attempts = list(guard.attempts)
     return tape, ended
@@ -170,9 +175,17 @@ def _diverged_request(tape: Tape) -> Outcome:
 def _diverged_failure(recording: Recording, ended: _Ended) -> Outcome:
     found = (Difference("(raised)", _said(recording.failure), _said(ended.failure)),)
     if recording.failure is None and ended.failure:
-        return Outcome(Kind.FAILED, detail=f"It raised {_said(ended.failure)}", differences=found)
+        return Outcome(Kind.FAILED, detail=f"It raised {_said(ended.failure)}{ended.place}")
     detail = "The recorded run ended in another exception."
     return Outcome(Kind.DIVERGED, 0, "output", detail, found)
+
+
+def _place(error: BaseException) -> str:
+    """Name the line of the user's own code that raised, if any."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__]
+    own = [f for f in own if not f.filename.startswith(str(Path(__file__).parent.parent))]
+    return f"\n  at {own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
 def _said(error: Failure | None) -> str:

@@ -10,7 +10,8 @@ migrations = Migrations("golden-replay")
 @migrations()
 def m001_episodes(db: Database) -> None:
     """Episodes and their recordings; bodies once each, named by their content."""
-    db.executescript(
+    _execute(
+        db,
         """
         CREATE TABLE episodes (
             id TEXT PRIMARY KEY,
@@ -49,14 +50,15 @@ def m001_episodes(db: Database) -> None:
             elapsed REAL NOT NULL,
             PRIMARY KEY (recording, step)
         ) WITHOUT ROWID;
-        """
+        """,
     )
 
 
 @migrations()
 def m002_attempts(db: Database) -> None:
     """Recordings in progress: what was complete when the process went away is still here."""
-    db.executescript(
+    _execute(
+        db,
         """
         CREATE TABLE attempts (
             id INTEGER PRIMARY KEY,
@@ -70,5 +72,12 @@ def m002_attempts(db: Database) -> None:
             lines TEXT NOT NULL,
             PRIMARY KEY (attempt, step)
         ) WITHOUT ROWID;
-        """
+        """,
     )
+
+
+def _execute(db: Database, script: str) -> None:
+    """Run statements inside of the open transaction, which `executescript` would commit."""
+    for statement in script.split(";"):
+        if statement.strip():
+            db.execute(statement)

@@ -84,15 +84,23 @@ class Store:
             connection.execute("PRAGMA foreign_keys = ON")
             self._refuse_the_future(db)
             if migrations.pending(db):
-                if self.path != ":memory:":
-                    db.enable_wal()
-                connection.execute("BEGIN IMMEDIATE")  # two processes may open a new store at once
-                connection.execute("COMMIT")
-                migrations.apply(db)
+                self._migrate(db)
         except BaseException:
             connection.close()
             raise
         return db
+
+    def _migrate(self, db: Database) -> None:
+        """Bring the tables up to date, one process at a time."""
+        if self.path != ":memory:":
+            db.enable_wal()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            migrations.apply(db)  # does nothing where another process was first
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
 
     def _refuse_the_future(self, db: Database) -> None:
         known = {m.name for m in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
@@ -376,6 +384,8 @@ def read_bundle(path: Path) -> tuple[Episode, str]:
     """Read the bundle at *path*; with it its digest, which tells one version of it from another."""
     try:
         text = path.read_bytes().decode().replace("\r\n", "\n")
+    except OSError as error:
+        raise Damaged(path, f"it cannot be opened: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Damaged(path, f"byte {error.start} is not UTF-8") from error
     episode = bundle.load(text, path)
@@ -414,7 +424,9 @@ def find(store: Store, bundles: Path, episode: str) -> Episode:
     check_name(episode)
     path = bundles / f"{episode}.jsonl"
     if path.is_file():
-        import_bundle(store, path)
+        held, _ = import_bundle(store, path)
+        if held != episode:
+            raise Damaged(path, f"it holds the episode {held!r}, not the one it is named for")
     with suppress(UnknownEpisode):
         return store.get(episode)
     raise UnknownEpisode(episode, {*store.ids(), *(p.stem for p in bundles.glob("*.jsonl"))})

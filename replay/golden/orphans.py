@@ -34,6 +34,8 @@ def _collected_stems(root: Path) -> set[str]:
             text=True,
             check=False,
         )
-        if done.returncode not in (0, 5) or not file.is_file():
+        if done.returncode == 5:
+            return set()
+        if done.returncode or not file.is_file():
             raise NotCollected((done.stdout + done.stderr).strip()[-2000:])
         return set(file.read_text("utf-8").splitlines())

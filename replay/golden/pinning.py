@@ -39,10 +39,13 @@ class PinnedClock:
     The program's clock: it stands still, and moves when a response ends or the program sleeps.
 
     So it shows the same in a replay that takes milliseconds as in the recording that took minutes.
+    `seed` puts the random generators back to their start: to be called right before the program, as
+    what is imported on the way there draws numbers too.
     """
 
-    def __init__(self, traveller: Traveller) -> None:
+    def __init__(self, traveller: Traveller, seed: Callable[[], None]) -> None:
         self._traveller = traveller
+        self.seed = seed
         self._lock = threading.Lock()
         self._offset = 0.0
 
@@ -69,10 +72,13 @@ def pinned(start: datetime, seed: int, *, waits: bool) -> Iterator[PinnedClock]:
     import time_machine
 
     with ExitStack() as stack:
-        stack.enter_context(_random_state(seed))
-        stack.enter_context(_uuids(seed))
+        stack.enter_context(_random_state())
+        source = stack.enter_context(_uuids())
         at = start.astimezone(ZoneInfo("UTC"))
-        clock = PinnedClock(stack.enter_context(time_machine.travel(at, tick=False)))
+        clock = PinnedClock(
+            stack.enter_context(time_machine.travel(at, tick=False)), lambda: _seed(seed, source)
+        )
+        clock.seed()
         stack.enter_context(_sleeping(clock, waits))
         yield clock
 
@@ -99,14 +105,18 @@ def environment(values: Mapping[str, str], names: Iterable[str] = ()) -> Iterato
                 os.environ[name] = value
 
 
+def _seed(seed: int, uuids: random.Random) -> None:
+    random.seed(seed)
+    uuids.seed(f"replay-uuid-{seed}")
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed % 2**32)
+
+
 @contextmanager
-def _random_state(seed: int) -> Iterator[None]:
+def _random_state() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     before = random.getstate()
     arrays = numpy.random.get_state() if numpy else None
-    random.seed(seed)
-    if numpy:
-        numpy.random.seed(seed % 2**32)
     try:
         yield
     finally:
@@ -116,15 +126,15 @@ def _random_state(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _uuids(seed: int) -> Iterator[None]:
+def _uuids() -> Iterator[random.Random]:
     """Seed what `uuid` draws from, and nothing else: keys and tokens stay unpredictable."""
-    source = random.Random(f"replay-uuid-{seed}")  # noqa: S311 - meant to be predictable
+    source = random.Random()  # noqa: S311 - meant to be predictable
     module: Any = uuid
     before = (module.os, module._node)
     module.os = SimpleNamespace(**vars(os) | {"urandom": source.randbytes})
     module._node = _NODE
     try:
-        yield
+        yield source
     finally:
         module.os, module._node = before
 

@@ -68,6 +68,7 @@ class Scene:
                 stack.enter_context(guarded(self._guard))
             self._clock = stack.enter_context(pinned(self._began, _SEED, waits=self._records))
             self._tape = stack.enter_context(using(self._new_tape(self._clock)))
+            self._clock.seed()
             yield self._tape
 
     def end(self, *, passed: bool) -> None:
@@ -119,7 +120,7 @@ class Scene:
         if self.path.exists():
             return read_cassette(self.path)
         if record_mode == "none":
-            raise CassetteNotRecorded(str(self.path), f"{self._rerecord}once")
+            raise CassetteNotRecorded(str(self.path), f"{self._rerecord}once --snapshot-update")
         return None
 
     def _new_tape(self, clock: PinnedClock) -> Tape:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 
 def stem_of(item: Any) -> str:
     """
-    Name the scenario of a pytest item: what its `golden` mark says, else its module and name.
+    Name the scenario of a pytest item: what its `golden` mark says, else its folder below the
+    tests, its module and its name.
 
     A named stem may hold parameters, as in `golden("refund_{currency}")`. Characters that some
     file system refuses become a dash.
@@ -19,5 +21,27 @@ def stem_of(item: Any) -> str:
         name = str(mark.args[0]).format(**(callspec.params if callspec else {}))
     else:
         owner = f"{item.cls.__name__}." if item.cls else ""
-        name = f"{item.path.stem}.{owner}{item.name}"
+        name = f"{_module(item)}.{owner}{item.name}"
     return re.sub(r"[^\w.\-\[\]]+", "-", name)
+
+
+def _module(item: Any) -> str:
+    path = item.path
+    below = path.relative_to(item.config.rootpath) if _inside(item) else path
+    parts = [part for part in below.with_suffix("").parts if part not in ("tests", "test", "/")]
+    return ".".join(parts)
+
+
+def _inside(item: Any) -> bool:
+    return bool(item.path.is_relative_to(item.config.rootpath))
+
+
+def shared_stem(items: Iterable[Any]) -> tuple[str, str, str] | None:
+    """Find two items that would write to the same files: both node ids, and the stem."""
+    seen: dict[str, str] = {}
+    for item in items:
+        stem = stem_of(item)
+        other = seen.setdefault(stem.casefold(), item.nodeid)
+        if other != item.nodeid:
+            return other, item.nodeid, stem
+    return None

@@ -47,7 +47,7 @@ def show_replay(replay: Replay, out: Console) -> None:
     if outcome.what != "request" or outcome.kind is Kind.UNPLAYED:
         for line in difference_lines(outcome.differences, "now"):
             out.print(escape(line), soft_wrap=True)
-    if outcome.kind in (Kind.DIVERGED, Kind.UNPLAYED, Kind.FAILED) and outcome.what != "request":
+    if outcome.kind is Kind.UNPLAYED or outcome.what == "output":
         out.print(f"If that is intended: replay record --from {escape(replay.episode)}")
     out.print(_figures(replay))
     for change in replay.changes[:_SHOWN_CHANGES]:
@@ -134,7 +134,8 @@ def _timeline(replay: Replay) -> Table:
 
 
 def _figures(replay: Replay) -> str:
-    faster = replay.recorded_seconds / replay.seconds if replay.seconds else 0.0
+    agreed = replay.outcome.agreed and replay.seconds > 0 and replay.recorded > 0
+    faster = f" ({replay.recorded_seconds / replay.seconds:.1f} times faster)" if agreed else ""
     dollars = replay.saved_dollars
     price = "price not known" if dollars is None else f"${dollars:.6f}"
     now, then = replay.seconds * 1000, replay.recorded_seconds * 1000
@@ -142,7 +143,7 @@ def _figures(replay: Replay) -> str:
         [
             f"  calls      {replay.played} of {replay.recorded} played",
             f"  fidelity   {replay.fidelity:.0%} of the recorded bytes served verbatim",
-            f"  time       {now:,.0f} ms now, {then:,.0f} ms recorded ({faster:.1f} times faster)",
+            f"  time       {now:,.0f} ms now, {then:,.0f} ms recorded{faster}",
             f"  not spent  {replay.saved_tokens:,} tokens, {price}",
         ]
     )
