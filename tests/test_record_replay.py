@@ -330,6 +330,33 @@ def test_no_secret_reaches_store_or_bundle(project):
     assert not [p for p in files if secret.encode() in p.read_bytes()]
 
 
+def test_no_secret_in_output_or_error(project, offline):
+    """A program that returns or raises its key does not put it into the recording."""
+
+    secret = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
+    program(project, "def main():\n    return {'used': os.environ['OPENAI_API_KEY']}\n")
+    project = project.where(OPENAI_API_KEY=secret)
+    record_program(project)
+    project.edit("program.py", "return {'used': ", "raise ValueError(").edit(
+        "program.py", "]}", "])"
+    )
+    raised = project.replay("record", "--from", "case", "--allow-error")
+    files = [p for p in (project.root / "episodes").iterdir() if p.is_file()]
+
+    assert raised.returncode == 0, raised.stderr
+    assert not [p for p in files if secret.encode() in p.read_bytes()]
+    assert "IDENTICAL" in project.replay("run", "case").stdout.splitlines()
+
+
+def test_ordinary_words_are_no_keys(project, offline):
+    """Kebab case that holds `sk-` is prose."""
+
+    program(project, "def main():\n    return 'task-management-and-planning-for-teams'\n")
+    record_program(project)
+
+    assert "task-management-and-planning" in (project.root / "episodes/case.jsonl").read_text()
+
+
 def test_export_and_import_are_lossless(project, tmp_path_factory):
     """A bundle that was imported into a new store is exported byte for byte."""
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from replay.config import Redaction
-from replay.model import Chunk, Headers, Interaction, Request, Response
+from replay.model import Chunk, Headers, Interaction, Json, Request, Response
 
 DEFAULTS = Redaction()
 
@@ -38,8 +38,8 @@ SECRET_QUERY = frozenset(
 """Query parameters whose values are credentials."""
 
 _SHAPES = {
-    "anthropic-key": r"sk-ant-[A-Za-z0-9_-]{20,}",
-    "openai-key": r"sk-(?!ant-)[A-Za-z0-9_-]{20,}",
+    "anthropic-key": r"(?<![A-Za-z0-9_-])sk-ant-[A-Za-z0-9_-]{20,}",
+    "openai-key": r"(?<![A-Za-z0-9_-])sk-(?!ant-)[A-Za-z0-9_-]{20,}",
     "google-key": r"AIza[0-9A-Za-z_-]{35}",
     "aws-key-id": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     "github-token": r"gh[pousr]_[A-Za-z0-9]{36,}",
@@ -61,6 +61,16 @@ class Redactor:
         return Request(
             request.method, _url(request.url), _headers(request.headers), _body(request.body)
         )
+
+    def json(self, value: Json) -> Json:
+        """Replace the credentials in every string of an output."""
+        if isinstance(value, str):
+            return _text(value)
+        if isinstance(value, dict):
+            return {key: self.json(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.json(item) for item in value]
+        return value
 
     def interaction(self, interaction: Interaction) -> Interaction:
         """Replace the credentials in both halves."""

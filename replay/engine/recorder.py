@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
@@ -115,9 +116,10 @@ class _Taking:
         self._run, self._store, self._config, self._seed = run, store, config, seed
         self._started = datetime.now(UTC)
         self._code = code_version(config.root)
+        self._redactor = Redactor(config.redact)
         self._tape = Tape(
             records=True,
-            redactor=Redactor(config.redact),
+            redactor=self._redactor,
             ignore_hosts=config.ignore_hosts,
             heard=self._heard,
         )
@@ -173,8 +175,8 @@ class _Taking:
                 code=self._code,
             ),
             interactions=self._tape.recorded,
-            output=run.output,
-            failure=error,
+            output=self._redactor.json(run.output),
+            failure=replace(error, message=self._redactor.json(error.message)) if error else None,
             elapsed=elapsed,
         )
         episode = Episode(run.id, run.entrypoint, run.inputs, (run.recording,))

@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -111,12 +111,13 @@ def _run(
         stack.enter_context(redirect_stdout(sys.stderr))  # what the program prints is not ours
         start = datetime.fromisoformat(manifest.clock)
         clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
+        redactor = Redactor(config.redact)
         tape = Tape(
             recording.interactions,
             source=f"the recording of {episode.id}",
             command=f"replay record --from {episode.id}",
             matcher=Matcher(config.match),
-            redactor=Redactor(config.redact),
+            redactor=redactor,
             pace=pace,
             ignore_hosts=config.ignore_hosts,
             heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
@@ -129,13 +130,15 @@ def _run(
             check_inputs(episode.entrypoint, function, episode.inputs)
             clock.seed()
             begun = time.perf_counter()
-            ended.output = plain(run_entrypoint(function, episode.inputs))
+            ended.output = redactor.json(plain(run_entrypoint(function, episode.inputs)))
         except ReplayError:
             raise
         except ReplayStop as stop:
             ended.stopped = stop
         except (Exception, BaseExceptionGroup, SystemExit) as error:  # noqa: BLE001 - its result
-            ended.failure, ended.place = failure(error), _place(error)
+            raised = failure(error)
+            ended.failure = replace(raised, message=redactor.json(raised.message))
+            ended.place = _place(error)
         ended.seconds = time.perf_counter() - begun
     ended.attempts = list(guard.attempts)
     return tape, ended

@@ -10,6 +10,7 @@ from syrupy.data import SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
+from replay.cassettes.redaction import Redactor
 from replay.golden.normalization import normalized, plain
 from replay.golden.stem import stem_of
 
@@ -40,7 +41,7 @@ def golden_extension(folder: Path) -> type[SingleFileSnapshotExtension]:
         _write_mode = WriteMode.TEXT
 
         def serialize(self, data: Any, **_options: Any) -> str:
-            value = normalized(plain(data, "A golden output"))
+            value = normalized(Redactor().json(plain(data, "A golden output")))
             return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
         def discover_snapshots(self, **_where: Any) -> SnapshotCollections:
