@@ -2,10 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.cassettes.redaction import Redactor
+from replay.config import Redaction
+from replay.errors import BadSetting
 from replay.model import Chunk, Interaction, Request, Response
 
 redacted = Redactor().interaction
@@ -79,3 +82,38 @@ def test_secret_headers_are_replaced_whatever_their_case():
         ("Accept", "a"),
     )
     assert found.request.headers == found.response.headers == expected
+
+
+def test_rules_add_to_the_defaults():
+    """Headers, query parameters, members of JSON bodies, shapes, addresses."""
+
+    rules = Redaction(
+        headers=("X-Vault",),
+        query=("code",),
+        json=("iban",),
+        patterns={"badge": r"BADGE-\d+"},
+        emails=True,
+    )
+    headers = (("x-vault", "v1"), ("authorization", "a1"))
+    body = b'{"iban": "DE00 1", "who": "ada@example.com", "n": "BADGE-77", "i2": "kept"}'
+    given = Interaction(
+        Request("POST", "http://x/?code=c1&q=kept", headers, body),
+        Response(200, headers=headers, body=body, chunks=(Chunk(len(body), 0.1),)),
+    )
+    redactor = Redactor(rules)
+
+    found = redactor.interaction(given)
+
+    assert found.request.url == "http://x/?code=<secret:code>&q=kept"
+    assert [v for _, v in found.request.headers] == ["<secret:x-vault>", "<secret:authorization>"]
+    assert found.response.body == (
+        b'{"iban": "<secret:iban>", "who": "<secret:email>", "n": "<secret:badge>", "i2": "kept"}'
+    )
+    assert redactor.interaction(found) == found
+
+
+def test_a_rule_that_is_no_pattern_is_told():
+    """By its setting."""
+
+    with pytest.raises(BadSetting, match=r"tool\.replay\.redact\.patterns"):
+        Redactor(Redaction(patterns={"x": "("}))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from dataclasses import replace
-from itertools import pairwise
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from replay.cassettes.substitution import substituted
 from replay.config import Redaction
-from replay.model import Chunk, Headers, Interaction, Json, Request, Response
+from replay.errors import BadSetting
+from replay.model import Headers, Interaction, Json, Request, Response
 
 DEFAULTS = Redaction()
 
@@ -46,31 +46,32 @@ _SHAPES = {
     "slack-token": r"xox[abprs]-[A-Za-z0-9-]{10,}",
     "jwt": r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
 }
-_SHAPE = re.compile("|".join(f"(?P<{k.replace('-', '_')}>{v})" for k, v in _SHAPES.items()))
-_SHAPE_BYTES = re.compile(_SHAPE.pattern.encode())
+_EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
 
 
 class Redactor:
-    """Replaces the credentials of one tape; doing it again changes nothing."""
+    """
+    Replaces the credentials of one tape; doing it again changes nothing.
+
+    Raises:
+        BadSetting: a pattern of *rules* is no regular expression.
+
+    """
 
     def __init__(self, rules: Redaction = DEFAULTS) -> None:
-        self._rules = rules
+        self._secret_headers = SECRET_HEADERS | {name.lower() for name in rules.headers}
+        self._secret_query = SECRET_QUERY | {name.lower() for name in rules.query}
+        self._shape = _shapes(rules)
+        self._shape_bytes = re.compile(self._shape.pattern.encode())
 
     def request(self, request: Request) -> Request:
         """Replace the credentials in *request*."""
         return Request(
-            request.method, _url(request.url), _headers(request.headers), _body(request.body)
+            request.method,
+            self._url(request.url),
+            self._headers(request.headers),
+            self._shape_bytes.sub(_placeholder_bytes, request.body),
         )
-
-    def json(self, value: Json) -> Json:
-        """Replace the credentials in every string of an output."""
-        if isinstance(value, str):
-            return _text(value)
-        if isinstance(value, dict):
-            return {key: self.json(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.json(item) for item in value]
-        return value
 
     def interaction(self, interaction: Interaction) -> Interaction:
         """Replace the credentials in both halves."""
@@ -78,65 +79,84 @@ class Redactor:
         return replace(
             interaction,
             request=self.request(interaction.request),
-            response=_response(response) if response else None,
+            response=self._response(response) if response else None,
         )
 
+    def json(self, value: Json) -> Json:
+        """Replace the credentials in every string of an output."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {key: self.json(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.json(item) for item in value]
+        return value
 
-def _response(response: Response) -> Response:
-    body = _body(response.body)
-    chunks = response.chunks if body is response.body else _moved(response, body)
-    return replace(response, headers=_headers(response.headers), body=body, chunks=chunks)
+    def _response(self, response: Response) -> Response:
+        plain = substituted(response, self._shape_bytes, _placeholder_bytes)
+        return replace(plain, headers=self._headers(response.headers))
+
+    def _headers(self, headers: Headers) -> Headers:
+        secret = self._secret_headers
+        return tuple(
+            (k, f"<secret:{k.lower()}>" if k.lower() in secret else self._text(v))
+            for k, v in headers
+        )
+
+    def _url(self, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return self._text(url)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        if any(name.lower() in self._secret_query for name, _ in query):
+            hidden = [
+                (k, f"<secret:{k}>" if k.lower() in self._secret_query else v) for k, v in query
+            ]
+            url = urlunsplit(parts._replace(query=urlencode(hidden, safe="<>:")))
+        return self._text(url)
+
+    def _text(self, text: str) -> str:
+        return self._shape.sub(_placeholder, text)
 
 
-def _headers(headers: Headers) -> Headers:
-    return tuple(
-        (k, f"<secret:{k.lower()}>" if k.lower() in SECRET_HEADERS else _text(v))
-        for k, v in headers
-    )
+def _shapes(rules: Redaction) -> re.Pattern[str]:
+    """
+    Join the known shapes, and those of *rules*, into one pattern.
 
-
-def _url(url: str) -> str:
+    A member of a JSON object is found by its name; its value alone is replaced.
+    """
+    shapes = dict(_SHAPES)
+    if rules.json:
+        names = "|".join(map(re.escape, rules.json))
+        shapes["member"] = rf'(?<=")(?:{names})"\s*:\s*"(?!<secret:)(?:[^"\\]|\\.)*'
+    if rules.emails:
+        shapes["email"] = _EMAIL
+    shapes |= rules.patterns
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        return _text(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    if any(name.lower() in SECRET_QUERY for name, _ in query):
-        hidden = [(k, f"<secret:{k}>" if k.lower() in SECRET_QUERY else v) for k, v in query]
-        url = urlunsplit(parts._replace(query=urlencode(hidden, safe="<>:")))
-    return _text(url)
+        return re.compile("|".join(f"(?P<{_group(k)}>{v})" for k, v in shapes.items()))
+    except re.error as error:
+        wanted = f"names with regular expressions; {error}"
+        raise BadSetting("tool.replay.redact.patterns", rules.patterns, wanted) from error
 
 
-def _text(text: str) -> str:
-    return _SHAPE.sub(lambda m: _placeholder(m.lastgroup), text)
+def _group(name: str) -> str:
+    return re.sub(r"\W", "_", name)
 
 
-def _body(body: bytes) -> bytes:
-    if not _SHAPE_BYTES.search(body):
-        return body
-    return _SHAPE_BYTES.sub(lambda m: _placeholder(m.lastgroup).encode(), body)
+def _placeholder(match: re.Match[str]) -> str:
+    kind = (match.lastgroup or "key").replace("_", "-")
+    if kind != "member":
+        return f"<secret:{kind}>"
+    head, quote, colon = match[0].partition('"')
+    lead = colon[: colon.index('"') + 1]
+    return f"{head}{quote}{lead}<secret:{head}>"
 
 
-def _placeholder(group: str | None) -> str:
-    return f"<secret:{(group or 'key').replace('_', '-')}>"
-
-
-def _moved(response: Response, body: bytes) -> tuple[Chunk, ...]:
-    """Carry the chunk boundaries over: one inside a secret moves behind its placeholder."""
-    spans = [(m.start(), m.end(), m.lastgroup) for m in _SHAPE_BYTES.finditer(response.body)]
-    starts = [start for start, _, _ in spans]
-    edges, end = [0], 0
-    for chunk in response.chunks:
-        end += chunk.size
-        edges.append(_shifted(end, spans, bisect_left(starts, end)))
-    sizes = [b - a for a, b in pairwise(edges)]
-    if edges[-1] > len(body):
-        raise AssertionError("a chunk boundary left its body")
-    return tuple(Chunk(s, c.at) for s, c in zip(sizes, response.chunks, strict=True))
-
-
-def _shifted(edge: int, spans: list[tuple[int, int, str | None]], before: int) -> int:
-    """Where *edge* of the old body lies in the new one; *before* spans start left of it."""
-    shift = sum(len(_placeholder(g)) - (e - s) for s, e, g in spans[:before])
-    inside = spans[before - 1][1] - edge if before else 0
-    return edge + shift + max(inside, 0)
+def _placeholder_bytes(match: re.Match[bytes]) -> bytes:
+    kind = (match.lastgroup or "key").replace("_", "-")
+    if kind != "member":
+        return f"<secret:{kind}>".encode()
+    head, quote, colon = match[0].partition(b'"')
+    lead = colon[: colon.index(b'"') + 1]
+    return head + quote + lead + b"<secret:" + head + b">"
