@@ -17,6 +17,11 @@ KEY_SCHEMA = 1
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MISSING = "(absent)"
+_REDACTED = (
+    r"(?:<|%3[Cc]|&lt;|\\u003[Cc])secret(?::|%3[Aa])([a-z0-9][a-z0-9._-]*)"
+    r"(?:(?::|%3[Aa])\d{1,9})?(?:>|%3[Ee]|&gt;|\\u003[Ee])"
+)
+_REDACTED_TEXT, _REDACTED_BYTES = re.compile(_REDACTED), re.compile(_REDACTED.encode())
 
 
 def canonical_json(value: object) -> str:
@@ -53,6 +58,7 @@ def request_key(request: Request) -> str:
     Method, canonical URL, canonical body. Headers are left out: they carry credentials, versions
     and trace ids, and what selects an answer stands in the body.
     """
+    request = _without_numbers(request)
     digest = blake2b(digest_size=16)
     for part in (request.method.upper(), canonical_url(request.url)):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
@@ -117,6 +123,7 @@ def fields(request: Request) -> dict[str, Json]:
     >>> fields(Request("POST", "http://x/v1?a=1", body=b'{"m":[{"c":"hi"}]}'))
     {'method': 'POST', 'url': 'http://x/v1', 'query.a': '1', 'm[0].c': 'hi'}
     """
+    request = _without_numbers(request)
     url, _, query = canonical_url(request.url).partition("?")
     found: dict[str, Json] = {"method": request.method.upper(), "url": url}
     found |= {f"query.{k}": v for k, v in parse_qsl(query, keep_blank_values=True)}
@@ -138,6 +145,23 @@ def differences(recorded: dict[str, Json], now: dict[str, Json]) -> tuple[Differ
         for path in paths
         if recorded.get(path, _MISSING) != now.get(path, _MISSING)
     )
+
+
+def _without_numbers(request: Request) -> Request:
+    """
+    Write redacted secrets in one way and without their number: which it was does not decide.
+
+    >>> _without_numbers(Request("GET", "http://x/?key=%3Csecret:key:7%3E")).url
+    'http://x/?key=<secret:key>'
+    """
+    url, body = request.url, request.body
+    if "secret" in url:
+        url = _REDACTED_TEXT.sub(r"<secret:\1>", url)
+    if b"secret" in body:
+        body = _REDACTED_BYTES.sub(rb"<secret:\1>", body)
+    if url is request.url and body is request.body:
+        return request
+    return dataclasses.replace(request, url=url, body=body)
 
 
 def _flatten(path: str, value: Json, into: dict[str, Json]) -> None:

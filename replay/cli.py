@@ -164,20 +164,67 @@ def cassettes() -> None:
 @cassettes.command("check")
 @click.argument("paths", nargs=-1, required=True, type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
-def check(paths: tuple[Path, ...], as_json: bool) -> NoReturn:
+@click.option("-v", "--verbose", is_flag=True, help="Print what was healed on reading, each.")
+def check(paths: tuple[Path, ...], as_json: bool, verbose: bool) -> NoReturn:
     """
     Play every interaction of the cassettes in PATHS back through a real HTTP client.
 
     \b
       replay cassettes check cassettes
+      replay cassettes check -v tests/cassettes/test_refund.yaml
     """
     from replay.cassettes.check import cassette_paths
     from replay.cassettes.check import check as check_file
     from replay.reports.terminal import console, show_checks, show_checks_json
 
     checks = (check_file(path) for path in cassette_paths(list(paths)))
-    whole = (show_checks_json if as_json else show_checks)(checks, console())
+    if as_json:
+        whole = show_checks_json(checks, console())
+    else:
+        whole = show_checks(checks, console(), verbose=verbose)
     sys.exit(0 if whole else 1)
+
+
+@cassettes.command("convert")
+@click.argument("files", nargs=-1, required=True, type=Path)
+@click.option("--to", "folder", type=Path, help="Folder for the new files; default: beside them.")
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
+def convert(files: tuple[Path, ...], folder: Path | None, force: bool) -> None:
+    """
+    Write FILES, cassettes of any known form, in vcrpy's format; they stay as they are.
+
+    \b
+      replay cassettes convert fixtures/vcr/refund.json --to cassettes
+    """
+    from replay.cassettes.conversion import convert as convert_file
+    from replay.reports.terminal import console, show_converted
+
+    for path in files:
+        show_converted(convert_file(path, folder, force=force), console())
+
+
+@cassettes.command("scan")
+@click.argument("paths", nargs=-1, required=True, type=Path)
+@click.option("--fix", is_flag=True, help="Replace what is found by placeholders, in the files.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+@click.pass_obj
+def scan(config: Config, paths: tuple[Path, ...], fix: bool, as_json: bool) -> NoReturn:
+    """
+    Look for secrets in the cassettes in PATHS, which may be from before there was redaction.
+
+    Says where each stands and of what kind it is, never what it is. Exit codes: 0 none (or all
+    replaced), 1 found, 2 a file could not be read.
+
+    \b
+      replay cassettes scan cassettes tests/cassettes
+      replay cassettes scan --fix tests/cassettes
+    """
+    from replay.cassettes.check import cassette_paths
+    from replay.cassettes.cleaning import scan as scan_file
+    from replay.reports.terminal import console, show_scans, show_scans_json
+
+    scans = (scan_file(path, config.redact, fix=fix) for path in cassette_paths(list(paths)))
+    sys.exit((show_scans_json if as_json else show_scans)(scans, console()))
 
 
 @cassettes.command("adopt")

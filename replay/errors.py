@@ -225,6 +225,18 @@ class NotWritten(ReplayError):
         )
 
 
+class WouldOverwrite(ReplayError):
+    """A file that is there already would be replaced, which nobody has asked for."""
+
+    def __init__(self, path: str, command: str) -> None:
+        super().__init__(path, command)
+        self.path = path
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"{self.path} is there already, and stays as it is.\nTo replace it: {self.command}"
+
+
 class BadEntrypoint(ReplayError):
     """The entrypoint cannot be imported, is not a function, or does not take these inputs."""
 
@@ -338,3 +350,20 @@ def _around_the_change(recorded: str, now: str) -> tuple[str, str]:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({len(text)} characters)"
+
+
+class SecretFound(ReplayError):
+    """What was to be written holds secrets; *places* say where, and of what kind each is."""
+
+    def __init__(self, path: str, places: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(path, places, hint)
+        self.path = path
+        self.places = places
+        self.hint = hint
+
+    def __str__(self) -> str:
+        shown = [f"  {place}" for place in self.places[:_SHOWN]]
+        if len(self.places) > _SHOWN:
+            shown.append(f"  … and {len(self.places) - _SHOWN} more")
+        lines = [f"{self.path} would hold secrets, and was not written:", *shown]
+        return "\n".join([*lines, self.hint] if self.hint else lines)

@@ -179,12 +179,10 @@ def golden(request: pytest.FixtureRequest, snapshot: SnapshotAssertion) -> Snaps
     What varies from run to run is normalized first; `--snapshot-update` approves what is there now.
     The mark of the same name is what plays a cassette; without it, the fixture only compares.
     """
-    from replay.cassettes.redaction import Redactor
     from replay.golden.extension import GoldenLocation, golden_extension
 
     config = request.config.stash[_CONFIG]
-    redactor = Redactor(config.redact)
-    own = snapshot.use_extension(golden_extension(config.path(config.golden), redactor))
+    own = snapshot.use_extension(golden_extension(config.path(config.golden)))
     own.test_location = GoldenLocation(request.node)
     return own
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "replay"
 
-CORE = ("errors", "model", "canonical", "config", "atomic")
+CORE = ("errors", "model", "canonical", "config", "atomic", "spelling")
 LAYERS = (*CORE, "cassettes", "llm", "episodes", "golden", "engine", "reports", "plugin", "cli")
 ABOVE_ALL = ("plugin", "cli")
 
@@ -18,6 +18,7 @@ HOMES = {
     "yaml": "cassettes",
     "jsonpath": "cassettes",
     "httpx": "cassettes",
+    "filelock": "cassettes",
     "brotli": "cassettes",
     "zstandard": "cassettes",
     "genai_prices": "llm",

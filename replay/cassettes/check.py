@@ -15,19 +15,26 @@ from replay.cassettes.tape import Tape
 from replay.errors import CassetteMiss, Damaged, Unhermetic
 from replay.model import Interaction
 
-_SUFFIXES = (".yaml", ".yml", ".json", ".yaml.gz")
+SUFFIXES = (".yaml", ".yml", ".json", ".yaml.gz")
+"""How the names of cassettes end."""
+
 _SET_BY_CLIENT = frozenset({"content-length", "host", "transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """How one file played: numbers of interactions, and a sentence for each that did not."""
+    """
+    How one file played: numbers of interactions, and a sentence for each that did not.
+
+    *healed* says what was put right on reading, without which it might not have played.
+    """
 
     path: str
     form: str = ""
     played: int = 0
     missed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    healed: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -41,7 +48,7 @@ def cassette_paths(paths: list[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(_SUFFIXES))
+        found = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES))
         if not found:
             raise Damaged(path, "there is no cassette in this folder")
         yield from found
@@ -52,7 +59,8 @@ def check(path: Path) -> FileCheck:
     try:
         cassette = read_cassette(path)
     except Damaged as error:
-        return FileCheck(str(path), refused=(error.what,))
+        line = f", in line {error.line}" if error.line else ""
+        return FileCheck(str(path), refused=(f"{error.what}{line}",))
     missed, refused, played = [], [], 0
     tape = Tape(cassette.interactions, source=str(path), ignore_hosts=())
     with guarded(), using(tape), httpx.Client() as client:
@@ -66,7 +74,8 @@ def check(path: Path) -> FileCheck:
             else:
                 played += not wrong
                 missed += [f"#{step}: {wrong}"] if wrong else []
-    return FileCheck(str(path), cassette.form, played, tuple(missed), tuple(refused))
+    told = tuple(missed), tuple(refused), cassette.healed
+    return FileCheck(str(path), cassette.form, played, *told)
 
 
 def _played_wrong(client: httpx.Client, interaction: Interaction) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -34,7 +35,23 @@ def vcr_patched(route: Route) -> Iterator[None]:
         for patcher in _Builder(RoutedCassette(route)).build():
             stack.enter_context(patcher)
         stack.enter_context(_aiohttp_failures())
+        stack.enter_context(_unlogged())
         yield
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep vcrpy from logging: it names requests and responses as they are, credentials and all."""
+    known = logging.root.manager.loggerDict.items()
+    loggers = [found for name, found in known if name.partition(".")[0] == "vcr"]
+    silenced = [x for x in loggers if isinstance(x, logging.Logger) and not x.disabled]
+    for logger in silenced:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger in silenced:
+            logger.disabled = False
 
 
 class _Builder(vcr.patch.CassettePatcherBuilder):  # type: ignore[misc]

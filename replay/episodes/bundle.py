@@ -40,17 +40,9 @@ from replay.model import (
     Request,
     Response,
 )
+from replay.spelling import SPELLINGS, respelled, spelling_of
 
 VERSION = 1
-
-_SPELLINGS: dict[str, dict[str, Any]] = {
-    "compact": {"separators": (",", ":"), "ensure_ascii": False},
-    "spaced": {"separators": (", ", ": "), "ensure_ascii": True},
-    "compact-ascii": {"separators": (",", ":"), "ensure_ascii": True},
-    "spaced-utf8": {"separators": (", ", ": "), "ensure_ascii": False},
-    "indented": {"indent": 2, "ensure_ascii": False},
-}
-"""How the usual clients and servers spell JSON: httpx, requests, orjson, …"""
 
 Line = dict[str, Any]
 
@@ -232,9 +224,8 @@ def _received(response: Response) -> tuple[list[tuple[Json, Line]], str]:
 def _exploded(body: bytes) -> tuple[list[Json], str]:
     """Cut *body* into the members of a JSON object, if that can be undone exactly."""
     value = _object(body)
-    for spelling in _SPELLINGS if value else ():
-        if value and _respelled(value, spelling) == body:
-            return [p for name in value for p in _members(name, value[name])], spelling
+    if value and (spelling := spelling_of(body, value)):
+        return [p for name in value for p in _members(name, value[name])], spelling
     return ([_piece(body)] if body else []), "text"
 
 
@@ -245,13 +236,13 @@ def _members(name: str, value: Json) -> list[Json]:
 
 
 def _joined(pieces: list[Json], spelling: str) -> bytes:
-    if spelling not in _SPELLINGS:
+    if spelling not in SPELLINGS:
         return b"".join(map(_bytes, pieces))
     value: dict[str, Json] = {}
     for piece in pieces:
         for name, item in piece.items():
             value[name] = [*value[name], *item] if name in value else item
-    return _respelled(value, spelling)
+    return respelled(value, spelling)
 
 
 def _object(body: bytes) -> dict[str, Json] | None:
@@ -262,10 +253,6 @@ def _object(body: bytes) -> dict[str, Json] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _respelled(value: Json, spelling: str) -> bytes:
-    return json.dumps(value, **_SPELLINGS[spelling]).encode("utf-8", "surrogatepass")
 
 
 def _piece(body: bytes) -> Json:

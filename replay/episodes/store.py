@@ -17,6 +17,7 @@ from sqlite_utils import Database
 
 from replay.atomic import write_atomic
 from replay.canonical import bytes_hash
+from replay.cassettes.scanner import guard
 from replay.episodes import bundle
 from replay.episodes.schema import migrations
 from replay.errors import BadName, Damaged, OtherEpisode, UnknownEpisode
@@ -401,15 +402,34 @@ def import_bundle(store: Store, path: Path) -> tuple[str, int]:
 
 
 def export_bundle(store: Store, episode: str, folder: Path) -> Path:
-    """Write *episode* as a bundle into *folder*, and note it as imported."""
+    """
+    Write *episode* as a bundle into *folder*, and note it as imported.
+
+    Raises:
+        SecretFound: it holds a secret that is not redacted; the bundle is as it was.
+
+    """
     path = folder / f"{episode}.jsonl"
     if path.exists():  # what it holds and the store does not has to survive being written anew
         import_bundle(store, path)
     found = store.get(episode)
+    _refuse_secrets(path, found)
     text = bundle.dump(found)
     write_atomic(path, text)
     store.add(found, _digest_of(text))
     return path
+
+
+def _refuse_secrets(path: Path, episode: Episode) -> None:
+    recordings = episode.recordings
+    kept_as_they_are = {
+        "inputs": episode.inputs,
+        "outputs": [recording.output for recording in recordings],
+        "environment": [recording.manifest.environment for recording in recordings],
+        "failures": [asdict(recording.failure) for recording in recordings if recording.failure],
+    }
+    interactions = [item for recording in recordings for item in recording.interactions]
+    guard(path, interactions, kept_as_they_are)
 
 
 def find(store: Store, bundles: Path, episode: str) -> Episode:

@@ -33,15 +33,15 @@ class GoldenLocation(PyTestLocation):
         return self.matches_snapshot_name(Path(snapshot_location).stem)
 
 
-def golden_extension(folder: Path, redactor: Redactor) -> type[SingleFileSnapshotExtension]:
-    """Make the extension that keeps its files in *folder*, without secrets."""
+def golden_extension(folder: Path) -> type[SingleFileSnapshotExtension]:
+    """Make the extension that keeps its files in *folder*."""
 
     class GoldenExtension(SingleFileSnapshotExtension):
         file_extension = "json"
         _write_mode = WriteMode.TEXT
 
         def serialize(self, data: Any, **_options: Any) -> str:
-            value = normalized(redactor.json(plain(data, "A golden output")))
+            value = normalized(Redactor().json(plain(data, "A golden output")))
             return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
         def discover_snapshots(self, **_where: Any) -> SnapshotCollections:

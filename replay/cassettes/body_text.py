@@ -1,0 +1,99 @@
+"""
+How bodies stand in a cassette: as text that reads well, from which the bytes come back.
+
+JSON in one of the usual spellings is indented, and lists of numbers are kept on one line; an event
+stream with Windows line ends is written with plain ones. The spelling stands under `replay`. What
+only its own bytes say right is written as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from replay.canonical import header
+from replay.model import Headers
+from replay.spelling import SPELLINGS, respelled, spelling_of
+
+NOT_LITERAL = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""What YAML does not take as it is, or takes for a line break of its own."""
+
+_CRLF = "crlf"
+_NUMBERS = re.compile(r"\[\n *+(-?\d[^\s\"]*+(?:\n *+-?\d[^\s\"]*+)*+)\n *+\]")
+_BREAK = re.compile(r"\n *+")
+_BREAK_AND_KEY = re.compile(r'\n *+(?:("(?:[^"\\\n]++|\\.)*+":) )?+')
+
+
+def stored(body: bytes, headers: Headers) -> tuple[str | bytes, str]:
+    """
+    Give *body* the form that reads best, and name the spelling that gives it back, if one has to.
+
+    >>> stored(b'{"a":1}', ())
+    ('{\\n  "a": 1\\n}', 'compact')
+    >>> stored(b'{"a":1, "a":2}', ())
+    ('{"a":1, "a":2}', '')
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body, ""
+    if text[:1] in ("{", "["):
+        return _indented(text)
+    if "\r\n" in text and "event-stream" in header(headers, "content-type"):
+        lines = text.replace("\r\n", "\n")
+        if "\r" not in lines and lines.count("\n") == text.count("\r\n"):
+            return lines, _CRLF
+    return text, ""
+
+
+def restored(body: str | bytes, spelling: str) -> bytes:
+    """
+    Give back the bytes that `stored` took.
+
+    Raises:
+        ValueError: *spelling* is not known, or *body* is not what it is the spelling of.
+
+    """
+    if not spelling:
+        return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    text = body if isinstance(body, str) else body.decode()
+    if spelling == _CRLF:
+        return text.replace("\n", "\r\n").encode()
+    if spelling not in SPELLINGS or spelling == "indented":
+        raise ValueError(f"{spelling!r} is no spelling of a body")
+    if not _has_same_characters(text, spelling):
+        return respelled(json.loads(text), spelling)
+    return _joined(text, compact=spelling.startswith("compact")).encode()
+
+
+def _indented(text: str) -> tuple[str, str]:
+    try:
+        value = json.loads(text)
+        spelling = spelling_of(text.encode(), value)
+        if not spelling or spelling == "indented":
+            return text, ""
+        lines = json.dumps(value, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text, ""
+    between = "" if spelling.startswith("compact") else " "
+    lines = _NUMBERS.sub(lambda m: f"[{between.join(m[1].split())}]", lines)
+    lines = NOT_LITERAL.sub(lambda m: f"\\u{ord(m[0]):04x}", lines)
+    return (lines, spelling) if lines != text else (text, "")
+
+
+def _has_same_characters(text: str, spelling: str) -> bool:
+    """Whether strings are spelled in the indented *text* as they are in *spelling*."""
+    return text.isascii() if spelling in ("spaced", "compact-ascii") else "\\u" not in text
+
+
+def _joined(text: str, *, compact: bool) -> str:
+    """
+    Join the lines of indented JSON: five times faster than to parse and to spell it.
+
+    No string of JSON holds a line feed, so each one is between two tokens.
+    """
+    if compact:
+        return "".join(filter(None, _BREAK_AND_KEY.split(text)))
+    return _BREAK.sub("", text.replace(",\n", ", \n"))

@@ -1,0 +1,143 @@
+"""The scanner: says where secrets stand that redaction did not reach, and never what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from replay.canonical import canonical_json
+from replay.cassettes.deltas import events
+from replay.cassettes.detection import Detector, Spot
+from replay.cassettes.leaves import leaves, path_text
+from replay.cassettes.packing import media_of, opened, without_coding
+from replay.cassettes.secrets import ACCOUNTS, Secrets
+from replay.cassettes.views import View, Whole
+from replay.config import Redaction
+from replay.errors import SecretFound
+from replay.model import Interaction, Json, Request, Response
+
+DEFAULTS = Redaction()
+
+_PAST = "They came past redaction. What is to be redacted besides: [tool.replay.redact]"
+_KEPT = "Inputs, outputs and variables are kept as they are: take the secrets out of them."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One secret that stands in a recording.
+
+    *interaction* counts from 1, and is 0 where it is not in one; *part* is `request`, `response`,
+    `failure`, or what else the recording holds; *place* is a header, a parameter, a JSON path, or
+    a byte of the body.
+    """
+
+    interaction: int
+    part: str
+    place: str
+    kind: str
+
+    def __str__(self) -> str:
+        number = f"#{self.interaction} " if self.interaction else ""
+        return f"{number}{self.part}, {self.place}: {self.kind}"
+
+
+class Scanner:
+    """Looks for what the rules take for a secret; what is visibly a mask or an example is none."""
+
+    def __init__(self, rules: Redaction = DEFAULTS) -> None:
+        self._detector = Detector(Secrets(rules))
+
+    def findings(self, interactions: Iterable[Interaction]) -> Iterator[Finding]:
+        """Find the secrets in *interactions*."""
+        for number, interaction in enumerate(interactions, 1):
+            yield from self._half(number, "request", interaction.request)
+            if interaction.response:
+                yield from self._half(number, "response", interaction.response)
+            if interaction.failure:
+                for spot in _real(self._detector.text(interaction.failure.message)):
+                    yield Finding(number, "failure", "message", spot.kind)
+
+    def text(self, part: str, text: str) -> Iterator[Finding]:
+        """Find the secrets in a *text* that is no interaction, and is called *part*."""
+        for spot in _real(self._detector.text(text)):
+            yield Finding(0, part, self._place(text, "", spot), spot.kind)
+
+    def _half(self, number: int, part: str, half: Request | Response) -> Iterator[Finding]:
+        if isinstance(half, Request):
+            for spot in _real(self._detector.url(half.url)):
+                yield Finding(number, part, self._in_url(half.url, spot), spot.kind)
+        for name, value in half.headers:
+            for spot in _real(self._detector.header(name, value)):
+                place = self._shown(f"header {name.lower()}", "header")
+                yield Finding(number, part, place, spot.kind)
+        plain = without_coding(half)
+        media, streamed = media_of(plain), isinstance(half, Response)
+        if not plain.body or not (streamed or self._detector.suspects(plain.body, media)):
+            return
+        text = opened(plain.body, media).text
+        for spot in _real(self._detector.body(text, media, streamed=streamed)):
+            yield Finding(number, part, f"body, {self._place(text, media, spot)}", spot.kind)
+
+    def _in_url(self, url: str, spot: Spot) -> str:
+        name, equals, _ = url[: spot.spans[0][0]].rpartition("=")
+        parameter = name[max(name.rfind(sign) for sign in "?&;#") + 1 :]
+        return self._shown(f"URL parameter {parameter}", "URL") if equals and parameter else "URL"
+
+    def _place(self, text: str, media: str, spot: Spot) -> str:
+        """Say where in a body it stands: its path, if it is in JSON, else the byte."""
+        at = spot.spans[0][0]
+        byte = f"byte {len(text[:at].encode('utf-8', 'surrogateescape'))}"
+        return self._shown(_path(text, media, at) or byte, byte)
+
+    def _shown(self, place: str, instead: str) -> str:
+        """Name a place, unless its name holds a secret itself."""
+        return instead if self._detector.text(place) else place
+
+
+def guard(
+    path: Path | str,
+    interactions: Iterable[Interaction],
+    beside: Mapping[str, Json] | None = None,
+    rules: Redaction = DEFAULTS,
+) -> None:
+    """
+    Refuse to write a secret that redaction did not reach into the file at *path*.
+
+    *beside* are values that are written with the interactions and are not redacted, by name: in
+    these, credentials are refused, but not paths and accounts, which a program may well return.
+
+    Raises:
+        SecretFound: there is one; the error says where, and never what it is.
+
+    """
+    scanner = Scanner(rules)
+    found = list(scanner.findings(interactions))
+    for name, value in (beside or {}).items():
+        named = scanner.text(name, canonical_json(value))
+        found += [finding for finding in named if finding.kind not in ACCOUNTS]
+    if found:
+        hint = _PAST if all(finding.interaction for finding in found) else _KEPT
+        raise SecretFound(str(path), tuple(map(str, found)), hint)
+
+
+def _real(spots: Iterable[Spot]) -> Iterator[Spot]:
+    return (spot for spot in spots if not spot.harmless)
+
+
+def _path(text: str, media: str, at: int) -> str:
+    """Name the string of JSON that holds the character *at*, in which event of a stream it is."""
+    whole = Whole(text)
+    stream = list(events(whole, media)) or [whole]
+    for number, event in enumerate(stream, 1):
+        if _holds(event, 0, len(event.text), at):
+            for path, span in leaves(event.text).strings:
+                if _holds(event, *span, at):
+                    name = path_text(path) or "the string"
+                    return f"event {number}, {name}" if len(stream) > 1 else name
+    return ""
+
+
+def _holds(view: View, start: int, stop: int, at: int) -> bool:
+    return start < stop and any(first <= at < last for first, last in view.spans(start, stop))
