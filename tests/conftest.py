@@ -64,7 +64,7 @@ class Project:
 
     def replay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the `replay` command."""
-        return self.run(sys.executable, "-m", "replay.cli", *arguments)
+        return self.run(sys.executable, "-m", "replay", *arguments)
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run an inner pytest."""

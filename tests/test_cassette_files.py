@@ -395,7 +395,7 @@ ONE = cassette([item(WHOLE)])
         (b"version: 1\ninteractions: &x [*x]\n", "not YAML: the alias 'x' stands for nothing", 2),
         (b"version: 1\ninteractions:\n- ? {}\n  : 1\n", "not YAML: a key is a mapping", 4),
         (b"version: 1\na: " + b"9" * 5000 + b"\n", "not YAML: '999999", 2),
-        (gzip.compress(b"version: 1")[:-4], "the gzip data is broken", 0),
+        (gzip.compress(b"version: 1", mtime=0)[:-4], "the gzip data is broken", 0),
         (b"version: 1\ninteractions: !!python/object/apply:os.system [x]\n", "not YAML", 2),
         (b"version: 1\ninteractions: !!python/name:os.system ''\n", "not YAML: it asks for", 2),
         (

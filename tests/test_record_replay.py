@@ -69,7 +69,7 @@ def test_replay_needs_no_network_at_all(project, offline):
     probe = offline.run("unshare", "-rn", "true")
     if probe.returncode:
         pytest.skip(f"this machine allows no network namespace: {probe.stderr.strip()}")
-    done = offline.run("unshare", "-rn", *_python("-m", "replay.cli", "run", "case"))
+    done = offline.run("unshare", "-rn", *_python("-m", "replay", "run", "case"))
 
     assert "IDENTICAL" in done.stdout.splitlines(), done.stdout + done.stderr
 

@@ -29,7 +29,7 @@ def main() -> None:
         for episode, function in SCENARIOS.items():
             entrypoint = f"examples.support_agent.agent:{function}"
             inputs = HERE / "scenarios" / f"{episode}.json"
-            run("replay.cli", "record", entrypoint, "--input", str(inputs), "--id", episode)
+            run("replay", "record", entrypoint, "--input", str(inputs), "--id", episode)
         run("pytest", "-q", "-m", "golden", "--record-mode=rewrite", "--snapshot-update")
 
 

@@ -1,0 +1,50 @@
+"""The `replay` command: each verb parses, calls one function of the library, prints, exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from replay.cli import cassettes, episodes
+from replay.config import load_config
+from replay.errors import ReplayError
+
+
+class _Group(click.Group):
+    """Turns every error we know into its sentence and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReplayError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. What was complete is kept: replay list", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="golden-replay")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """
+    Record live LLM and API traffic once, replay it deterministically for ever.
+
+    \b
+      replay run episode_12345          re-execute a recorded run, offline
+      replay list                       what there is
+
+    Exit codes: 0 agreed, 1 drifted, 2 could not tell.
+    """
+    config = load_config(environ=os.environ)
+    sys.path.insert(0, str(config.root.resolve()))
+    ctx.obj = config
+
+
+main.add_command(cassettes.cassettes)
+for _command in episodes.COMMANDS:
+    main.add_command(_command)
