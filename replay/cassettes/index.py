@@ -43,6 +43,8 @@ class Index:
 
     def find(self, sent: Request) -> Iterator[int]:
         """List what was not taken yet and answers *sent*: the same bytes first, else in order."""
+        if len(self.taken) == len(self._interactions):
+            return iter(())
         same = self._waiting(self._by_bytes.get(_bytes(sent)))
         return chain(same, self._same_key(sent))
 
