@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.llm.calls import Call, Message, Tokens, ToolCall, read_call, sse_data
+from replay.llm.calls import Call, Message, Tokens, ToolCall, read_call
+from replay.llm.exchange import sse_data
 from replay.llm.prices import dollars
 from replay.model import Failure, Interaction, Request, Response
 

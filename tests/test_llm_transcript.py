@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from replay.llm.transcript import transcript
 from replay.model import Interaction, Request, Response
-from tests.test_llm import CHAT_CALL, OPENAI
+from tests.test_llm import CHAT_CALL, OBJECT, OPENAI, URLS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -177,3 +177,28 @@ def test_no_text_breaks_the_structure(said):
     fenced = [token.content for token in tokens if token.type == "fence"]
     last = said[0][1].replace("\r", "\\r").replace("\x1b", "\\x1b").replace("\u2028", "\\u2028")
     assert not last or f"{last}\n" in fenced
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(URLS), OBJECT, OBJECT), max_size=4))
+def test_any_payload_can_be_told(said):
+    """Each has its section, whatever stands in any member."""
+    run = [
+        Interaction(
+            Request("POST", url, (), json.dumps(sent).encode()),
+            Response(200, body=json.dumps(answer).encode()),
+        )
+        for url, sent, answer in said
+    ]
+
+    tokens = MarkdownIt().parse(transcript(run, at=NOW, timings=True))
+
+    assert sum(token.type == "heading_open" for token in tokens) == len(run)
+
+
+def test_depth_can_be_told():
+    """Deeper than a program would nest; the section is there."""
+    deep = f'{{"messages": [], "model": "m", "tools": [], "system": {"[" * 900}{"]" * 900}}}'
+    request = Request("POST", "https://api.anthropic.com/v1/messages", (), deep.encode())
+
+    assert transcript([Interaction(request)]).startswith("## 1. ")

@@ -50,10 +50,10 @@ def transcript(
     lines, known = list[str](), list[_Turn]()
     for number, interaction in enumerate(interactions, 1):
         call = read_call(interaction)
-        if call is None:
+        try:
+            lines += list(_call(number, call, known)) if call else _plain(number, interaction)
+        except RecursionError:  # nested deeper than any payload is
             lines += _plain(number, interaction)
-        else:
-            lines += _call(number, call, known)
         took = _took(call, at) if call else []
         if timings:
             took.append(f"{interaction.elapsed:.2f} s")
@@ -187,7 +187,4 @@ def _short(text: str) -> str:
 def _json(value: Json) -> str:
     if isinstance(value, str):
         return value
-    try:
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    except RecursionError:
-        return "(too deep to show)"
+    return json.dumps(value, indent=2, ensure_ascii=False)
