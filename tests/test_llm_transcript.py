@@ -198,7 +198,7 @@ def test_any_payload_can_be_told(said):
 
 def test_depth_can_be_told():
     """Deeper than a program would nest; the section is there."""
-    deep = f'{{"messages": [], "model": "m", "tools": [], "system": {"[" * 900}{"]" * 900}}}'
+    deep = f'{{"messages": [], "model": "m", "tools": [], "system": {"[" * 600}{"]" * 600}}}'
     request = Request("POST", "https://api.anthropic.com/v1/messages", (), deep.encode())
 
     assert transcript([Interaction(request)]).startswith("## 1. ")
