@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replay.canonical import canonical_json
-from replay.cassettes.deltas import events
-from replay.cassettes.detection import Detector, Spot
-from replay.cassettes.leaves import leaves, path_text
-from replay.cassettes.packing import media_of, opened, without_coding
-from replay.cassettes.secrets import ACCOUNTS, Secrets
-from replay.cassettes.views import View, Whole
+from replay.cassettes.redaction.deltas import events
+from replay.cassettes.redaction.detection import Detector, Spot
+from replay.cassettes.redaction.leaves import leaves, path_text
+from replay.cassettes.redaction.packing import media_of, opened, without_coding
+from replay.cassettes.redaction.secrets import ACCOUNTS, Secrets
+from replay.cassettes.redaction.views import View, Whole
 from replay.config import Redaction
 from replay.errors import SecretFound
 from replay.model import Interaction, Json, Request, Response

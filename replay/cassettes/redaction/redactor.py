@@ -1,4 +1,4 @@
-"""Redaction: what must never reach a recording is replaced before anything is kept or keyed."""
+"""The redactor: replaces the secrets of one tape by numbered placeholders."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
-from replay.cassettes.detection import Detector, Spot
 from replay.cassettes.edits import Edit, Moved, carried, edited
-from replay.cassettes.packing import Packed, fitting, media_of, opened, without_coding
-from replay.cassettes.secrets import PLACEHOLDER, Secrets
+from replay.cassettes.redaction.detection import Detector, Spot
+from replay.cassettes.redaction.packing import Packed, fitting, media_of, opened, without_coding
+from replay.cassettes.redaction.secrets import PLACEHOLDER, Secrets
 from replay.config import Redaction
 from replay.model import Failure, Headers, Interaction, Json, Request, Response
 

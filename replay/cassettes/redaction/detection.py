@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_plus
 
-from replay.cassettes.deltas import Scattered, scattered
 from replay.cassettes.eventstream import MEDIA
-from replay.cassettes.packing import GZIP
-from replay.cassettes.secrets import COOKIES, PLACEHOLDER, Found, Secrets, credential, harmless
-from replay.cassettes.views import (
+from replay.cassettes.redaction.deltas import Scattered, scattered
+from replay.cassettes.redaction.packing import GZIP
+from replay.cassettes.redaction.secrets import (
+    COOKIES,
+    PLACEHOLDER,
+    Found,
+    Secrets,
+    credential,
+    harmless,
+)
+from replay.cassettes.redaction.views import (
     JSON_STRING,
     Joined,
     Span,
