@@ -97,7 +97,8 @@ class Scene:
             write_cassette(self.path, interactions, self._began)
             beside.unlink(missing_ok=True)
         else:
-            write_cassette(beside, interactions, self._began)
+            redacted = map(self._tape.redactor.interaction, interactions)
+            write_cassette(beside, redacted, self._began)
 
     def _propose(self) -> None:
         adopted = self._tape.adopted

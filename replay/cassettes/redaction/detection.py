@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_plus
 
+from replay.canonical import PLACEHOLDER
 from replay.cassettes.eventstream import MEDIA
 from replay.cassettes.redaction.deltas import Scattered, scattered
+from replay.cassettes.redaction.known import COOKIES
 from replay.cassettes.redaction.packing import GZIP
 from replay.cassettes.redaction.secrets import (
-    COOKIES,
-    PLACEHOLDER,
     Found,
     Secrets,
     credential,
