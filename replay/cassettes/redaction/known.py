@@ -7,6 +7,12 @@ import re
 COOKIES = frozenset({"cookie", "cookie2", "set-cookie", "set-cookie2"})
 """Headers whose parts have names of their own."""
 
+ADDRESSES = frozenset(
+    {"location", "content-location", "operation-location", "azure-asyncoperation"}
+    | {"link", "refresh", "referer"}
+)
+"""Headers that hold URLs."""
+
 ACCOUNTS = frozenset(
     {"email", "home", "twilio-account"}
     | {f"openai-{what}" for what in ("organization", "project", "user")}
@@ -44,6 +50,7 @@ WORDS = (
     ("anthropic-key", rf"sk-ant-{_MIXED}[\w-]{{20,}}"),
     ("openrouter-key", r"sk-or-(?:v\d-)?[\w-]{20,}"),
     ("langfuse-key", r"sk-lf-[\w-]{20,}"),
+    ("openai-session-key", r"ek_[A-Za-z0-9]{20,}"),
     ("openai-key", rf"sk-{_MIXED}[\w-]{{20,}}|sess-[A-Za-z0-9]{{32,}}"),
     ("openai-project", rf"proj_{_MIXED}[A-Za-z0-9]{{20,}}(?![\w-])"),
     ("openai-organization", rf"org-{_MIXED}[A-Za-z0-9]{{20,}}(?![\w-])"),
