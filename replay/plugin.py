@@ -182,7 +182,7 @@ def golden(request: pytest.FixtureRequest, snapshot: SnapshotAssertion) -> Snaps
     from replay.golden.extension import GoldenLocation, golden_extension
 
     config = request.config.stash[_CONFIG]
-    own = snapshot.use_extension(golden_extension(config.path(config.golden)))
+    own = snapshot.use_extension(golden_extension(config.path(config.golden), config.redact))
     own.test_location = GoldenLocation(request.node)
     return own
 

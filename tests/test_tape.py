@@ -134,7 +134,7 @@ def test_credentials_do_not_take_part_in_matching():
 
     tape = Tape(recorded.recorded)
 
-    assert url == "https://x.example.com/v1?key=<secret:key>&alt=sse"
+    assert url == "https://x.example.com/v1?key=<secret:key:1>&alt=sse"
     assert tape.answer(Request("GET", "https://x.example.com/v1?key=placeholder&alt=sse"))
 
 

@@ -77,6 +77,8 @@ class Tape:
         self._source = source
         self._command = command
         self._redactor = redactor or Redactor()
+        if records or adopts:
+            self._redactor.follow(self.interactions)
         self._ignore_hosts = re.compile("|".join(map(translate, ignore_hosts)) or r"(?!)")
         self._heard = heard
         self._clock = clock
@@ -92,6 +94,11 @@ class Tape:
         """What was recorded, in the order in which the requests were sent."""
         with self._lock:
             return tuple(interaction for _, interaction in sorted(self._recorded.items()))
+
+    @property
+    def redactor(self) -> Redactor:
+        """What replaces the secrets of this tape, and knows those it has met."""
+        return self._redactor
 
     @property
     def unplayed(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from replay.canonical import without_secrets
 from replay.golden.normalization import normalized
 from replay.model import Difference, Json
 
@@ -10,7 +11,8 @@ def output_differences(recorded: Json, now: Json) -> tuple[Difference, ...]:
     """List the fields in which two normalized outputs differ, paths as in `order.items[0].sku`."""
     from deepdiff import DeepDiff
 
-    tree = DeepDiff(normalized(recorded), normalized(now), view="tree", ignore_order=False)
+    before, after = (without_secrets(normalized(value)) for value in (recorded, now))
+    tree = DeepDiff(before, after, view="tree", ignore_order=False)
     found = [
         Difference(_path(item.path(output_format="list")), _value(item.t1), _value(item.t2))
         for group in tree.values()

@@ -11,6 +11,8 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
 from replay.cassettes.redaction import Redactor
+from replay.cassettes.routing import current_tape
+from replay.config import Redaction
 from replay.golden.normalization import normalized, plain
 from replay.golden.stem import stem_of
 
@@ -33,15 +35,17 @@ class GoldenLocation(PyTestLocation):
         return self.matches_snapshot_name(Path(snapshot_location).stem)
 
 
-def golden_extension(folder: Path) -> type[SingleFileSnapshotExtension]:
-    """Make the extension that keeps its files in *folder*."""
+def golden_extension(folder: Path, rules: Redaction) -> type[SingleFileSnapshotExtension]:
+    """Make the extension that keeps its files in *folder*, without what *rules* call secrets."""
 
     class GoldenExtension(SingleFileSnapshotExtension):
         file_extension = "json"
         _write_mode = WriteMode.TEXT
 
         def serialize(self, data: Any, **_options: Any) -> str:
-            value = normalized(Redactor().json(plain(data, "A golden output")))
+            tape = current_tape()
+            redactor = tape.redactor if tape else Redactor(rules)
+            value = normalized(redactor.json(plain(data, "A golden output")))
             return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
         def discover_snapshots(self, **_where: Any) -> SnapshotCollections:

@@ -99,7 +99,8 @@ class Scene:
         if not recorded and self._there:
             return
         if not passed:
-            write_cassette(beside, [*self._tape.interactions, *recorded], self._began)
+            there = map(self._tape.redactor.interaction, self._tape.interactions)
+            write_cassette(beside, [*there, *recorded], self._began)
             return
         if self._adds:
             add_to_cassette(self.path, recorded, self._began)
