@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from replay.canonical import json_body
+from replay.llm.conversation import Call, Message, Tokens, ToolCall
 from replay.model import Interaction, Json, Response
+
+__all__ = ["Call", "Message", "Tokens", "ToolCall", "read_call", "sse_data"]
 
 _SAMPLING = (
     "temperature",
@@ -24,28 +26,6 @@ _SAMPLING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Tokens billed; *cached* is the part of *sent* that was read from the provider's cache."""
-
-    sent: int = 0
-    received: int = 0
-    cached: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one interaction says about the model behind it."""
-
-    requested: str
-    answered: str = ""
-    streamed: bool = False
-    tokens: Tokens = field(default_factory=Tokens)
-    sampling: dict[str, Json] = field(default_factory=dict)
-    system: Json = None
-    tools: Json = None
-
-
 def read_call(interaction: Interaction) -> Call | None:
     """Read *interaction* as an LLM call; None when it is none."""
     sent = json_body(interaction.request.body)
@@ -53,6 +33,8 @@ def read_call(interaction: Interaction) -> Call | None:
         return None
     answers = list(_answers(interaction.response)) if interaction.response else []
     return Call(
+        provider="openai",
+        operation="chat",
         requested=sent["model"],
         answered=next((m for m in map(_model, answers) if m), ""),
         streamed=bool(sent.get("stream")),
