@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replay.canonical import canonical_json, fields, json_body, request_key
+from replay.canonical import canonical_json, fields, header, json_body, request_key
 from replay.cassettes.matching import Matcher
 from replay.llm.calls import read_call
 from replay.llm.conversation import Call
 from replay.model import Interaction, Json, Recording, Request
 
+_ID = re.compile(r"(?<=/)(?:[a-z]+_[A-Za-z0-9]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _ALIKE = 0.35
 """Calls less alike than this are not the same call changed: one went, another came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One interaction, read; *number* counts from 1."""
+    """One interaction, read; *number* counts from 1. Equal *key*s ask for the same answer."""
 
     number: int
     interaction: Interaction
@@ -31,8 +33,14 @@ class Step:
 
     @property
     def endpoint(self) -> str:
-        """Method, host and path."""
-        return f"{self.request.method.upper()} {self.request.url.partition('?')[0]}"
+        """Method, host and path, ids in it left out."""
+        url = _ID.sub("<id>", self.request.url.partition("?")[0])
+        return f"{self.request.method.upper()} {url}"
+
+    @property
+    def format(self) -> str:
+        """Whose API it speaks; empty when it is no call of a model."""
+        return f"{self.call.provider} {self.call.operation}" if self.call else ""
 
 
 Pairing = tuple[Step | None, Step | None]
@@ -118,7 +126,7 @@ def _step(number: int, interaction: Interaction, request: Request) -> Step:
         number,
         interaction,
         request,
-        request_key(request),
+        f"{request_key(request)} {header(request.headers, 'accept')}",
         frozenset(values),
         read_call(interaction),
         json_body(request.body),

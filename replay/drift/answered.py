@@ -104,6 +104,9 @@ def _body_changes(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
             found = sieve.answered(field_differences(*texts, path="body"))
             yield from (change(Kind.ANSWER_BODY, item) for item in found)
         return
+    if one.format != two.format:
+        yield Change(Kind.SHAPE, "format", one.format, two.format)
+        return
     known = [frozenset(paths(step.answer)) for step in (one, two)]
     shape = _topmost(known[0] ^ known[1])
     for path in sorted(shape):

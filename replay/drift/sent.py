@@ -47,8 +47,8 @@ def request_changes(one: Step, two: Step, answered: Set[str], sieve: Sieve) -> I
     those) is `request.history`: a consequence, not a cause.
     """
     yield from _address(one, two, sieve)
-    if one.call and two.call and _format(one.call) != _format(two.call):
-        yield Change(Kind.FORMAT, "format", _format(one.call), _format(two.call))
+    if one.call and two.call and one.format != two.format:
+        yield Change(Kind.FORMAT, "format", one.format, two.format)
         was, now = _asked(one.call), _asked(two.call)
     else:
         was, now = _body(one), _body(two)
@@ -68,10 +68,6 @@ def _address(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
 
 def _query(step: Step) -> Json:
     return dict(parse_qsl(urlsplit(step.request.url).query, keep_blank_values=True))
-
-
-def _format(call: Call) -> str:
-    return f"{call.provider} {call.operation}"
 
 
 def _asked(call: Call) -> Json:
