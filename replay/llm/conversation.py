@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from replay.model import Json
 
@@ -74,3 +76,59 @@ class Call:
     answers: tuple[Message, ...] = ()
     finish_reasons: tuple[str, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A part of a message: what the model says where it will not answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A part of a message that is not text, as it stands in the payload."""
+
+    value: Json
+
+
+Part: TypeAlias = str | ToolCall | Refusal | Other | Message
+"""What a message is made of; a message in it is a tool's result, which some providers put there."""
+
+_ROLES = {"model": "assistant", "chatbot": "assistant", "human": "user", "function": "tool"}
+
+
+def message(role: str, parts: Iterable[Part], tool_call_id: str = "") -> Message:
+    """
+    Put a message together from its *parts*; roles are named alike for all providers.
+
+    The parts of what a person wrote are separate texts, those of an answer are cut anywhere:
+
+    >>> message("user", ["Read this:", "Hello"]).text, message("model", ["Hel", "lo"]).text
+    ('Read this:\nHello', 'Hello')
+    """
+    role = _ROLES.get(role.lower(), role.lower())
+    parts = list(parts)
+    texts = [part for part in parts if isinstance(part, str) and part]
+    return Message(
+        role=role,
+        text=("" if role == "assistant" else "\n").join(texts),
+        tool_calls=tuple(part for part in parts if isinstance(part, ToolCall)),
+        refusal="".join(part.text for part in parts if isinstance(part, Refusal)),
+        tool_call_id=tool_call_id,
+        others=tuple(part.value for part in parts if isinstance(part, Other)),
+    )
+
+
+def turns(role: str, parts: Iterable[Part]) -> Iterator[Message]:
+    """Put together the message of *parts*, after the tools' results that stand among them."""
+    own = list[Part]()
+    results = 0
+    for part in parts:
+        if isinstance(part, Message):
+            results += 1
+            yield part
+        else:
+            own.append(part)
+    if own or not results:
+        yield message(role, own)
