@@ -64,9 +64,7 @@ def aligned(before: Sequence[Step], after: Sequence[Step]) -> list[Pairing]:
     waiting: dict[str, deque[Step]] = defaultdict(deque)
     for step in before:
         waiting[step.key].append(step)
-    partner = {
-        step.number: waiting[step.key].popleft() for step in after if waiting.get(step.key)
-    }
+    partner = {step.number: waiting[step.key].popleft() for step in after if waiting.get(step.key)}
     gone = [step for queue in waiting.values() for step in queue]
     new = [step for step in after if step.number not in partner]
     partner |= _most_alike(gone, new)

@@ -81,8 +81,7 @@ class Clusters:
         for (kind, place, edit), instances in self._found.items():
             together.setdefault((kind, tuple(instances)), []).append((place, edit))
         found = (
-            Finding(kind, tuple(parts), instances)
-            for (kind, instances), parts in together.items()
+            Finding(kind, tuple(parts), instances) for (kind, instances), parts in together.items()
         )
         return tuple(sorted(found, key=lambda f: (f.kind.rank, -len(f.instances), f.places)))
 

@@ -62,6 +62,10 @@ def _outputs(before: Recording, after: Recording, sieve: Sieve) -> Iterator[Chan
 
 
 def _measured(item: Change, distance: Distance) -> Change:
-    if isinstance(item.was, str) and isinstance(item.now, str) and ABSENT not in (item.was, item.now):
+    if (
+        isinstance(item.was, str)
+        and isinstance(item.now, str)
+        and ABSENT not in (item.was, item.now)
+    ):
         return replace(item, distance=max(0.01, distance(item.was, item.now)))
     return item

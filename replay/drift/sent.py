@@ -25,10 +25,12 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         (Kind.MESSAGES, "messages|input|contents|prompt|message|chat_history|inputText|texts"),
         (
             Kind.PARAMETERS,
-            r"temperature|top_[pk]|top[PK]|seed|n|stop(?:_sequences)?|stream(?:_options)?|max_\w+"
-            r"|\w+_penalty|reasoning\w*|thinking|response_format|output_format|output_config|text"
-            r"|logprobs|\w+Config|generation_config|parallel_tool_calls|service_tier|store|include"
-            r"|safe_prompt|safetySettings|metadata|parameters|options|betas",
+            (
+                r"temperature|top_[pk]|top[PK]|seed|n|stop(?:_sequences)?|stream(?:_options)?|max_\w+"
+                r"|\w+_penalty|reasoning\w*|thinking|response_format|output_format|output_config|text"
+                r"|logprobs|\w+Config|generation_config|parallel_tool_calls|service_tier|store|include"
+                r"|safe_prompt|safetySettings|metadata|parameters|options|betas"
+            ),
         ),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from replay.llm.calls import Call
 
@@ -22,3 +23,14 @@ def dollars(call: Call, at: datetime) -> Decimal | None:
     except LookupError:
         return None
     return price.total_price
+
+
+@cache
+def is_retired(model: str) -> bool:
+    """Whether the price list marks *model* as deprecated by the provider that made it."""
+    from genai_prices import Usage, calc_price
+
+    try:
+        return bool(calc_price(Usage(), model).model.deprecated)
+    except LookupError:
+        return False
