@@ -58,7 +58,8 @@ def _state(step: Step) -> Json:
 
 def _call_changes(one: Call, two: Call, sieve: Sieve) -> Iterator[Change]:
     yield from _changed(Kind.ANSWERED, "model", one.answered, two.answered)
-    yield from _changed(Kind.ERROR, "error", one.error, two.error)
+    for found in sieve.values(field_differences(one.error, two.error, path="error")):
+        yield change(Kind.ERROR, found)
     yield from _changed(Kind.FINISH, "finish", *(", ".join(c.finish_reasons) for c in (one, two)))
     for index in range(max(len(one.answers), len(two.answers))):
         was, now = (
@@ -77,7 +78,7 @@ def _message(was: Message, now: Message, sieve: Sieve) -> Iterator[Change]:
     if all(texts):
         yield from _changed(Kind.STRUCTURE, "text", *is_json)
     both = values if is_json == ["JSON", "JSON"] else texts
-    for found in sieve.answered(field_differences(*both, path="text")):
+    for found in sieve.values(field_differences(*both, path="text")):
         yield change(Kind.TEXT, found)
     others = [list(message.others) for message in (was, now)]
     for found in sieve.answered(field_differences(*others, path="others")):
@@ -87,13 +88,13 @@ def _message(was: Message, now: Message, sieve: Sieve) -> Iterator[Change]:
 def _tool_calls(
     was: tuple[ToolCall, ...], now: tuple[ToolCall, ...], sieve: Sieve
 ) -> Iterator[Change]:
-    names = [[call.name for call in calls] for calls in (was, now)]
+    names = [call.name for call in was], [call.name for call in now]
     yield from _changed(Kind.TOOL_CALLS, "sequence", *names)
     for block in SequenceMatcher(None, *names, autojunk=False).get_matching_blocks():
         for n in range(block.size):
             one, two = was[block.a + n], now[block.b + n]
-            found = field_differences(one.arguments, two.arguments, f"{one.name}.arguments")
-            yield from (change(Kind.TOOL_CALLS, item) for item in sieve.sent(found))
+            found = field_differences(one.arguments, two.arguments, path=f"{one.name}.arguments")
+            yield from (change(Kind.TOOL_CALLS, item) for item in sieve.values(found))
 
 
 def _body_changes(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
@@ -110,7 +111,7 @@ def _body_changes(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
     known = [frozenset(paths(step.answer)) for step in (one, two)]
     shape = _topmost(known[0] ^ known[1])
     for path in sorted(shape):
-        sides = ["present" if path in own else ABSENT for own in known]
+        sides = ("present", ABSENT) if path in known[0] else (ABSENT, "present")
         yield Change(Kind.SHAPE, path, *sides)
     for item in sieve.answered(field_differences(one.answer, two.answer)):
         if not (are_calls and _TOLD.match(item.path)) and not _is_under(item, shape):

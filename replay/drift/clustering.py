@@ -83,7 +83,7 @@ class Clusters:
         found = (
             Finding(kind, tuple(parts), instances) for (kind, instances), parts in together.items()
         )
-        return tuple(sorted(found, key=lambda f: (f.kind.rank, -len(f.instances), f.places)))
+        return tuple(sorted(found, key=lambda f: (f.kind.rank, -f.runs, f.places)))
 
 
 def edits(was: str, now: str) -> list[Edit]:

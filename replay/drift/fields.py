@@ -16,7 +16,7 @@ _VECTOR = 16
 _INDEX = re.compile(r"\[\d+\]")
 
 
-def field_differences(before: Json, after: Json, path: str = "") -> list[Difference]:
+def field_differences(before: Json, after: Json, *, path: str = "") -> list[Difference]:
     """
     List where *before* and *after* differ; lists are aligned, so that one new item is one.
 
@@ -63,7 +63,7 @@ def _differences(path: str, before: Json, after: Json) -> Iterator[Difference]:
 def _in_lists(path: str, before: list[Json], after: list[Json]) -> Iterator[Difference]:
     if before == after:
         return
-    matcher = SequenceMatcher(None, *map(_spelled, (before, after)), autojunk=False)
+    matcher = SequenceMatcher(None, _spelled(before), _spelled(after), autojunk=False)
     for tag, i, i_end, j, j_end in matcher.get_opcodes():
         if tag == "equal":
             continue

@@ -16,7 +16,7 @@ _LIMIT = re.compile(r"(?P<measure>.+?)\s*>\s*(?P<percent>\d+(?:\.\d+)?)\s*%")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A side or a kind that must not drift, or a measure that must not grow by more than *limit*."""
+    """A side or kind that must not drift, or a measure that may grow by *limit* per cent."""
 
     name: str
     limit: float | None = None

@@ -9,7 +9,7 @@ or in many; that holds whatever the values are distributed like, and pairs each 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import combinations
@@ -65,7 +65,7 @@ class Floor:
         self._apart: dict[str, list[tuple[Matrix, int]]] = defaultdict(list)
         self._values: dict[str, list[tuple[Sequence[float], int]]] = defaultdict(list)
 
-    def distances(self, found: dict[str, Matrix], before: int) -> None:
+    def distances(self, found: Mapping[str, Matrix], before: int) -> None:
         """Add one episode: by field the distances of its recordings, *before* of the old first."""
         self._episodes += 1
         for field, matrix in found.items():
@@ -174,7 +174,8 @@ def _apart(matrix: Matrix, before: int) -> Numbers:
 
 
 def _between(matrix: Matrix, old: set[int]) -> float:
-    across, within = [], []
+    across: list[float] = []
+    within: list[float] = []
     for i, j in combinations(range(len(matrix)), 2):
         (across if (i in old) != (j in old) else within).append(matrix[i][j])
     return sum(across) / len(across) - sum(within) / len(within)

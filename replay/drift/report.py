@@ -17,7 +17,7 @@ from replay.drift.fields import generalized
 from replay.drift.kinds import Side
 from replay.drift.measures import Measures, measures
 from replay.drift.noise import RECORDINGS, Estimate, Floor
-from replay.drift.trends import Trend, Trends
+from replay.drift.trends import Staleness, Trend, Trends
 from replay.drift.verdicts import Verdict, worst
 from replay.model import Recording
 
@@ -135,7 +135,8 @@ class Reporter:
 
     matcher: Matcher = field(default_factory=Matcher)
     distance: Distance = word_distance
-    prices_of: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    max_age_days: int = 0
 
     def __post_init__(self) -> None:
         self._clusters = Clusters()
@@ -143,6 +144,7 @@ class Reporter:
         self._rows: list[Row] = []
         self._aside: Counter[str] = Counter()
         self._trends = Trends()
+        self._stale = Staleness(self.now.date(), self.max_age_days)
         self._totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def add(self, pair: Pair) -> Comparison:
@@ -151,33 +153,33 @@ class Reporter:
         found = self._compared(before[-1], after[-1])
         self._clusters.add(pair.name, found.changes)
         self._aside.update(found.aside)
-        counted = [[measures(r, self.prices_of) for r in side] for side in (before, after)]
+        counted = [[measures(r, self.now) for r in side] for side in (before, after)]
         self._measure(counted[0], counted[1])
         for recordings, values in zip((before, after), counted, strict=True):
             for recording, value in zip(recordings, values, strict=True):
                 self._trends.add(recording, value)
+                self._stale.add(pair.name, recording)
         if len(before) > 1 or len(after) > 1:
             self._floor.distances(self._distances([*before, *after]), len(before))
         self._rows.append(_row(pair.name, found, counted[0][-1], counted[1][-1]))
         return found
 
-    def report(
-        self, old: str, new: str, left_out: Iterable[LeftOut] = (), stale: Iterable[str] = ()
-    ) -> Report:
+    def report(self, old: str, new: str, left_out: Iterable[LeftOut] = ()) -> Report:
         """Sum up what was added."""
         tests = self._floor.tests()
-        findings = tuple(_judged(found, tests) for found in self._clusters.findings())
+        judged = (_judged(found, tests) for found in self._clusters.findings())
+        findings = tuple(sorted(judged, key=lambda j: j.verdict is not Verdict.DRIFT))
         sides = {
             side: worst(j.verdict for j in findings if j.finding.kind.side is side) for side in Side
         }
         counted = tuple(
-            Measured(name, *totals, tests.get(f"measure {name}"))
-            for name, totals in self._totals.items()
+            Measured(name, before, after, tests.get(f"measure {name}"))
+            for name, (before, after) in self._totals.items()
         )
         rows = tuple(sorted(self._rows, key=lambda row: (*row.weight, row.name)))
         return Report(
             *(old, new, rows, findings, counted, sides, dict(sorted(self._aside.items()))),
-            *(tuple(left_out), tuple(stale), self._trends.trends()),
+            *(tuple(left_out), self._stale.sentences(), self._trends.trends()),
         )
 
     def _compared(self, before: Recording, after: Recording) -> Comparison:
@@ -200,6 +202,20 @@ class Reporter:
                 self._floor.values(f"measure {name}", *sides)
                 for index, values in enumerate(sides):
                     self._totals[name][index] += sum(values) / len(values)
+
+
+def report(
+    old: str, new: str, pairs: Iterable[Pair | LeftOut], reporter: Reporter | None = None
+) -> Report:
+    """Compare *pairs* one after the other, and sum up."""
+    reporter = reporter or Reporter()
+    left_out = []
+    for pair in pairs:
+        if isinstance(pair, LeftOut):
+            left_out.append(pair)
+        else:
+            reporter.add(pair)
+    return reporter.report(old, new, left_out)
 
 
 def _fields(found: Comparison) -> dict[str, float]:

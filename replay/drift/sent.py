@@ -59,7 +59,7 @@ def request_changes(one: Step, two: Step, answered: Set[str], sieve: Sieve) -> I
     headers = [s.interaction.request.headers for s in (one, two)]
     told = sieve.headers(headers[0], headers[1], sent=True)
     for name in sorted({*told[0]} ^ {*told[1]}):
-        yield Change(Kind.HEADERS, name, *(own.get(name, ABSENT) for own in told))
+        yield Change(Kind.HEADERS, name, told[0].get(name, ABSENT), told[1].get(name, ABSENT))
 
 
 def _address(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:

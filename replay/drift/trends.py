@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from statistics import median
@@ -55,36 +54,42 @@ def made_on(recording: Recording) -> date | None:
     return datetime.fromisoformat(clock).astimezone(UTC).date() if clock else None
 
 
-def staleness(
-    recordings: Iterable[tuple[str, Recording]], today: date, max_age_days: int
-) -> tuple[str, ...]:
+class Staleness:
     """
-    Say which of the named *recordings* do not stand for what is live now.
+    Gathers which recordings do not stand for what is live now; one cause is one sentence.
 
     An alias answers with another id than it did, a model is retired, a recording is older than
-    *max_age_days* (0: no limit). One cause is one sentence.
+    *max_age_days* (0: no limit).
     """
-    answered: dict[str, dict[str, None]] = defaultdict(dict)
-    retired: dict[str, list[str]] = defaultdict(list)
-    old: list[str] = []
-    for name, recording in recordings:
-        for asked, model in dict.fromkeys(_models(recording)):
+
+    def __init__(self, today: date, max_age_days: int) -> None:
+        self._today, self._max_age_days = today, max_age_days
+        self._answered: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        self._retired: dict[str, list[str]] = defaultdict(list)
+        self._old: list[str] = []
+
+    def add(self, name: str, recording: Recording) -> None:
+        """Take in one recording; the older ones of a run first."""
+        for asked, model in _models(recording):
             if model:
-                answered[asked][model] = None
+                self._answered[name, asked][model] = None
             if is_retired(model or asked):
-                retired[model or asked].append(name)
+                self._retired[model or asked].append(name)
         day = made_on(recording)
-        if max_age_days and day and (today - day).days > max_age_days:
-            old.append(name)
-    found = [
-        f"{asked} answered as {' and later as '.join(models)}"
-        for asked, models in answered.items()
-        if len(models) > 1
-    ]
-    found += [f"{model} is retired: {_named(names)}" for model, names in retired.items()]
-    if old:
-        found.append(f"older than {max_age_days} days: {_named(old)}")
-    return tuple(found)
+        if self._max_age_days and day and (self._today - day).days > self._max_age_days:
+            self._old.append(name)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say what is stale."""
+        moved: dict[str, list[str]] = defaultdict(list)
+        for (name, asked), models in self._answered.items():
+            if len(models) > 1:
+                moved[f"{asked} answered as {', later as '.join(models)}"].append(name)
+        found = [f"{what}: {_named(names)}" for what, names in moved.items()]
+        found += [f"{model} is retired: {_named(names)}" for model, names in self._retired.items()]
+        if self._old:
+            found.append(f"older than {self._max_age_days} days: {_named(self._old)}")
+        return tuple(found)
 
 
 def _models(recording: Recording) -> list[tuple[str, str]]:
@@ -94,5 +99,4 @@ def _models(recording: Recording) -> list[tuple[str, str]]:
 
 def _named(names: list[str]) -> str:
     distinct = list(dict.fromkeys(names))
-    more = f" and {len(distinct) - 3} more" if len(distinct) > 3 else ""
-    return f"{', '.join(distinct[:3])}{more}"
+    return distinct[0] if len(distinct) == 1 else f"{len(distinct)} runs, such as {distinct[0]}"

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from replay.canonical import canonical_json
+from replay.drift.fields import generalized
 from replay.golden.normalization import normalized
 from replay.model import Difference, Headers
 
@@ -50,45 +51,54 @@ class Sieve:
 
     def sent(self, found: Iterable[Difference]) -> Iterator[Difference]:
         """Let through what our code changed."""
-        return self._told(found, "requests", sent=True)
+        return self._told(found, "requests", _SENT_MEMBERS)
 
     def answered(self, found: Iterable[Difference]) -> Iterator[Difference]:
-        """Let through what the provider changed."""
-        return self._told(found, "responses", sent=False)
+        """Let through what the provider changed around what the model says."""
+        return self._told(found, "responses", _ANSWER_MEMBERS)
 
-    def headers(self, was: Headers, now: Headers, *, sent: bool) -> tuple[dict[str, str], ...]:
+    def values(self, found: Iterable[Difference]) -> Iterator[Difference]:
+        """Let through what a model or a program says; there, an `id` may be the very point."""
+        return self._told(found, "values", None)
+
+    def headers(
+        self, was: Headers, now: Headers, *, sent: bool
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """Leave out the volatile ones; `told_headers` of both."""
-        told = tuple(told_headers(headers, sent=sent) for headers in (was, now))
+        told = told_headers(was, sent=sent), told_headers(now, sent=sent)
         changed = {name.lower() for name, _ in {*was} ^ {*now}}
         volatile = changed - {*told[0], *told[1]}
         self.aside["request headers" if sent else "response headers"] += len(volatile)
         return told
 
-    def _told(self, found: Iterable[Difference], what: str, *, sent: bool) -> Iterator[Difference]:
+    def _told(
+        self, found: Iterable[Difference], what: str, members: re.Pattern[str] | None
+    ) -> Iterator[Difference]:
         for difference in found:
-            if is_volatile(difference, sent=sent):
+            if (members and _names_volatile(difference, members)) or is_volatile(difference):
                 self.aside[f"ids and times in {what}"] += 1
             else:
                 yield difference
 
 
-def is_volatile(difference: Difference, *, sent: bool) -> bool:
+def is_volatile(difference: Difference) -> bool:
     """
-    Whether both sides of *difference* are ids, times or signatures, or the same but for those.
+    Whether both sides of *difference* are the same but for ids and times.
 
-    >>> is_volatile(Difference("choices[0].id", "chatcmpl-A", "chatcmpl-B"), sent=False)
+    >>> is_volatile(Difference("x", "run at 2026-01-01T10:00:00Z", "run at 2026-01-02T11:00:00Z"))
     True
-    >>> is_volatile(Difference("user_id", "ann", "bob"), sent=True)
+    >>> is_volatile(Difference("x", "SKU-1", "SKU-2"))
     False
     """
-    member = re.split(r"[.\[]", re.sub(r"\[\d+\]", "", difference.path))[-1]
-    known = _SENT_MEMBERS if sent else _ANSWER_MEMBERS
-    if isinstance(difference.recorded, dict | list) or isinstance(difference.now, dict | list):
-        return False
-    if known.fullmatch(member):
-        return True
     one, two = (normalized(value) for value in (difference.recorded, difference.now))
     return canonical_json(one) == canonical_json(two)
+
+
+def _names_volatile(difference: Difference, members: re.Pattern[str]) -> bool:
+    sides = difference.recorded, difference.now
+    name = generalized(difference.path).replace("[*]", "").rpartition(".")[2]
+    is_scalar = not any(isinstance(side, dict | list) for side in sides)
+    return is_scalar and members.fullmatch(name) is not None
 
 
 def told_headers(headers: Headers, *, sent: bool) -> dict[str, str]:

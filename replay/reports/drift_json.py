@@ -42,9 +42,7 @@ def _report(report: Report, passed: Iterable[Passage]) -> Json:
             }
             for trend in report.trends
         ],
-        "gates": [
-            {"gate": str(p.gate), "verdict": p.verdict, "why": p.why} for p in passed
-        ],
+        "gates": [{"gate": str(p.gate), "verdict": p.verdict, "why": p.why} for p in passed],
     }
 
 

@@ -15,6 +15,7 @@ from replay.drift.verdicts import Verdict
 _FINDINGS = 10
 _RUNS = 3
 _LINES = 3
+_NAME = 56
 _STYLES = {
     Verdict.NONE: "green",
     Verdict.WITHIN: "green",
@@ -36,7 +37,7 @@ def show_drift(report: Report, passed: Iterable[Passage], out: Console) -> None:
     if report.measures:
         out.print(_measures(report.measures))
     for line in _notes(report):
-        out.print(escape(line), soft_wrap=True)
+        out.print(escape(line), no_wrap=True, overflow="ellipsis")
     for passage in passed:
         style = _STYLES[passage.verdict]
         words = {0: "passed", 1: "FAILED", 2: "could not tell"}[passage.verdict.exit_code]
@@ -45,35 +46,33 @@ def show_drift(report: Report, passed: Iterable[Passage], out: Console) -> None:
 
 
 def _findings(report: Report) -> Table:
-    table = Table("runs", "calls", "kind", "finding", "verdict", box=None, pad_edge=False)
+    table = Table("runs", "calls", "verdict", box=None, pad_edge=False, expand=True)
+    table.add_column("finding", ratio=1, no_wrap=True, overflow="ellipsis")
     for judged in report.findings[:_FINDINGS]:
         finding = judged.finding
         table.add_row(
             str(finding.runs),
             str(len(finding.instances)),
-            finding.kind,
-            _one_line(finding.sentence),
             f"[{_STYLES[judged.verdict]}]{judged.verdict}[/]",
+            escape(finding.sentence),
         )
-    more = len(report.findings) - _FINDINGS
-    if more > 0:
-        table.add_row("", "", "", f"… and {more} more (--json or --html has all)", "")
+    if more := report.findings[_FINDINGS:]:
+        table.add_row("", "", "", f"… and {len(more)} more (--json or --html has all)")
     return table
 
 
-def _one_line(sentence: str, limit: int = 160) -> str:
-    return escape(sentence if len(sentence) <= limit else f"{sentence[: limit - 1]}…")
-
-
 def _measures(measures: Iterable[Measured]) -> Table:
-    table = Table("measure", "before", "after", "change", "verdict", box=None, pad_edge=False)
+    table = Table(
+        "measure", "before", "after", "change", "a run, 95 %", "verdict", box=None, pad_edge=False
+    )
     for measured in measures:
-        verdict = measured.verdict
+        verdict, estimate = measured.verdict, measured.estimate
         table.add_row(
             escape(measured.name),
             f"{measured.before:,.6g}",
             f"{measured.after:,.6g}",
             f"{measured.change:+.1%}",
+            f"{estimate.low:+.1%} to {estimate.high:+.1%}" if estimate else "",
             f"[{_STYLES[verdict]}]{verdict}[/]",
         )
     return table
@@ -84,8 +83,9 @@ def _notes(report: Report) -> Iterator[str]:
     first = [row for row in report.rows if row.first][:_RUNS]
     for row in first:
         assert row.first
-        step = f"call {row.first.after or row.first.before}" if _step(row.first) else "the output"
-        yield f"{row.name} diverges first at {step}: {row.first.kind} {row.first.place}"
+        step = row.first.after or row.first.before
+        at = f"call {step}" if step else "the output"
+        yield f"{_short(row.name)} diverges first at {at}: {row.first.kind} {row.first.place}"
     if report.aside:
         counts = ", ".join(f"{count:,} {what}" for what, count in report.aside.items())
         yield f"Put aside as volatile: {counts}."
@@ -93,12 +93,13 @@ def _notes(report: Report) -> Iterator[str]:
     for case in broken[:_LINES]:
         yield f"Not compared: {case.why}"
     if alone := [case for case in report.left_out if not case.broken]:
-        yield f"{len(alone)} on one side only, such as {alone[0].name} ({alone[0].why})."
+        yield f"{len(alone)} on one side only, such as {_short(alone[0].name)} ({alone[0].why})."
     for sentence in report.stale[:_LINES]:
         yield f"Stale: {sentence}"
     if report.verdict is Verdict.UNKNOWN:
         yield "Record a version twice to tell its noise from drift: --also-before, --also-after."
 
 
-def _step(change: object) -> bool:
-    return bool(getattr(change, "after", 0) or getattr(change, "before", 0))
+def _short(name: str) -> str:
+    """Keep the end of a path, which tells it from others."""
+    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
