@@ -46,10 +46,11 @@ LABELS = {
 """Which of our kinds say what a label says."""
 
 ASIDE = {
-    "request_body": "ids and times in requests",
-    "request_header_names": "request headers",
-    "response_headers": "response headers",
-    "response_body": "ids and times in responses",
+    "request_uri": {"ids in addresses"},
+    "request_body": {"ids and times in requests"},
+    "request_header_names": {"request headers"},
+    "response_headers": {"response headers"},
+    "response_body": {"ids and times in responses", "streams that say the same"},
 }
 """What a report counts, but leaves out of its findings, as volatile."""
 
@@ -83,11 +84,13 @@ def labelled(folder: Path, out: Console, *, verbose: bool) -> None:
         seen += 1
         found = found_labels(comparison)
         for label, count in counts.items():
-            aside = ASIDE.get(label) in comparison.aside
+            aside = bool(ASIDE.get(label, set()) & comparison.aside.keys())
             verdict = _agreement(label in labels, label in found, aside)
             count[verdict] += 1
             if verbose and verdict in ("missed", "extra"):
-                out.print(f"{verdict} {label}: {pair.name}: {subject}", markup=False)
+                counted = "→".join(str(len(r[-1].interactions)) for r in (pair.before, pair.after))
+                line = f"{verdict} {label}: {pair.name}: {counted} calls: {subject}"
+                out.print(line, markup=False, soft_wrap=True)
         if seen % 50 == 0:
             out.print(f"{seen} pairs, {_memory():.0f} MB at most")
     seconds = time.perf_counter() - began
@@ -113,7 +116,7 @@ def _agreement(is_labelled: bool, is_found: bool, is_aside: bool) -> str:
 
 
 def simulated(rounds: int, out: Console) -> None:
-    """Deal noise of several sizes to two versions, with and without a shift of one field by 10 %."""
+    """Deal noise of several sizes to two versions, with and without a shift by 10 %."""
     table = Table(
         "noise of a field", "A/A runs flagged", "10 % shift found", "others flagged beside it"
     )
@@ -131,7 +134,7 @@ def simulated(rounds: int, out: Console) -> None:
 
 
 def _flagged(rng: random.Random, noise: float, shift: float) -> set[str]:
-    """Simulate a report of `EPISODES` × 2 recordings a version: half numbers, half other fields."""
+    """Simulate a report of `EPISODES`, twice a version: half numbers, half other fields."""
     floor = Floor()
     for _ in range(EPISODES):
         for n in range(FIELDS // 2):

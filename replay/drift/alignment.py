@@ -14,7 +14,7 @@ from replay.llm.conversation import Call
 from replay.model import Interaction, Json, Recording, Request
 
 _ID = re.compile(r"(?<=/)(?:[a-z]+_[A-Za-z0-9]{12,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-_ALIKE = 0.35
+_ALIKE = 0.38
 """Calls less alike than this are not the same call changed: one went, another came."""
 
 
@@ -110,7 +110,7 @@ def _share(one: frozenset[str], two: frozenset[str]) -> float:
 
 
 def _parts(endpoint: str) -> frozenset[str]:
-    return frozenset(part for part in endpoint.split("/") if part)
+    return frozenset(re.findall(r"\w+", endpoint))
 
 
 def _step(number: int, interaction: Interaction, request: Request) -> Step:

@@ -34,7 +34,10 @@ def response_changes(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
     if was is None or now is None:
         return
     if one.call and two.call:
-        yield from _call_changes(one.call, two.call, sieve)
+        said = list(_call_changes(one.call, two.call, sieve))
+        yield from said
+        if not said and was.body != now.body and None in (one.answer, two.answer):
+            sieve.aside["streams that say the same"] += 1
     yield from _body_changes(one, two, sieve)
     told = sieve.headers(was.headers, now.headers, sent=False)
     for found in sieve.answered(field_differences(*told)):

@@ -63,6 +63,9 @@ def request_changes(one: Step, two: Step, answered: Set[str], sieve: Sieve) -> I
 
 
 def _address(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
+    urls = [step.request.url.partition("?")[0] for step in (one, two)]
+    if one.endpoint == two.endpoint and urls[0] != urls[1]:
+        sieve.aside["ids in addresses"] += 1
     was, now = ({"endpoint": step.endpoint, "query": _query(step)} for step in (one, two))
     for found in sieve.sent(field_differences(was, now)):
         yield change(Kind.ADDRESS, found)
