@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Matrix = Sequence[Sequence[float]]
 """How far each recording of an episode is from each other."""
 
-LEVEL = 0.02
+LEVEL = 0.03
 """How many of the fields that are called drift may be none (false discovery rate)."""
 
 RECORDINGS = 4

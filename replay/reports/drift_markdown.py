@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from replay.drift.gates import Passage
@@ -11,7 +10,6 @@ from replay.drift.report import Report
 LIMIT = 60_000
 """Characters; GitHub refuses comments of more than 65,536."""
 
-_MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#|~@!&])")
 _ROW = 300
 
 
@@ -64,6 +62,6 @@ def _lines(report: Report, passed: Iterable[Passage]) -> Iterator[str]:
 
 
 def _text(value: str) -> str:
-    """Take from recorded text what would mean something in Markdown or HTML."""
-    line = " ".join(value.split())
-    return _MEANS_SOMETHING.sub(r"\\\1", line if len(line) <= _ROW else f"{line[: _ROW - 1]}…")
+    """Put recorded text in a code span, where it neither means anything nor calls anybody."""
+    line = " ".join(value.split()).replace("`", "'").replace("|", "\\|")
+    return f"`{line if len(line) <= _ROW else line[: _ROW - 1] + '…'}`"
