@@ -1,5 +1,5 @@
 """
-Count for how many real LLM interactions the payload was read: `python -m bench.llm_coverage FOLDER`.
+Count for how many real LLM interactions the payload was read: `python -m bench.llm_coverage DIR`.
 
 What an LLM interaction is, and what can be read from it, is told by patterns over the bytes, which
 know nothing of the reader: a known path, status 200, and the words that providers use. So a column
@@ -25,7 +25,7 @@ from replay.llm.calls import Call, read_call
 from replay.model import Interaction
 
 PATHS = re.compile(
-    r"/(?:v\d+/chat|chat/completions|completions|complete|responses|messages|embeddings|embed)$"
+    r"/(?:v\d+/chat|chat/completions|completions|complete|responses|messages|embeddings|embed|images/generations)$"
     r"|:(?:streamG|g)enerateContent$|/(?:converse|invoke)[a-z-]*$|/api/(?:chat|generate|embed)"
     r"|/(?:predictions|invocations|runs)$|/runs/[^/]+$|huggingface\.cloud/$"
 )
@@ -40,16 +40,15 @@ PROVIDERS = {
 }
 SAID = {
     "model": re.compile(rb'"(?:model|modelVersion)": ?"[^"]'),
-    "messages": re.compile(rb'"(?:messages|contents|input|prompt|message|inputText|texts)": ?["\[{]'),
+    "messages": re.compile(
+        rb'"(?:messages|contents|input|prompt|message|inputText|texts)": ?["\[{]'
+    ),
     "tool calls": re.compile(
-        rb'"tool_calls": ?\[\s*\{|"type": ?"(?:tool_use|function_call)"|"functionCall": ?\{|"toolUse": ?\{'
+        rb'"tool_calls": ?\[\s*\{|"type": ?"(?:tool_use|function_call)"'
+        rb'|"(?:functionCall|toolUse)": ?\{'
     ),
-    "usage": re.compile(
-        rb'"(?:usage|usageMetadata|billed_units)": ?\{\s*"|_eval_count"|TokenCount"|token_count"'
-    ),
-    "text": re.compile(
-        rb'"(?:text|content|outputText|response|completion|generation|delta)": ?"(?!")'
-    ),
+    "usage": re.compile(rb'(?:_tokens|Tokens|okenCount|_eval_count|token_count)": ?[1-9]'),
+    "text": re.compile(rb'"(?:text|content|outputText|response|completion|generation)": ?"(?!")'),
 }
 
 
@@ -62,8 +61,7 @@ def is_llm(interaction: Interaction) -> bool:
         and interaction.response is not None
         and interaction.response.status in (200, 201)
         and not thread
-        and "traces" not in (url.hostname or "")
-        and "telemetry" not in (url.hostname or "")
+        and "telemetry" not in url.path
     )
 
 
@@ -77,7 +75,8 @@ def said(interaction: Interaction) -> dict[str, bool]:
     found = {name: bool(p.search(where.get(name, body))) for name, p in SAID.items()}
     vectors = re.search(rb'"(?:embedding|embeddings|values)": ?', body)
     model = re.search(r"/model/|/models/|/deployments/", request.url)
-    return found | {"text": found["text"] and not vectors, "model": found["model"] or bool(model)}
+    spoken = b'"output_text"' in body if "/responses" in request.url else found["text"]
+    return found | {"text": spoken and not vectors, "model": found["model"] or bool(model)}
 
 
 def was_read(call: Call | None) -> dict[str, bool]:
@@ -89,7 +88,7 @@ def was_read(call: Call | None) -> dict[str, bool]:
         "messages": bool(call.sent),
         "tool calls": any(answer.tool_calls for answer in call.answers),
         "usage": bool(call.tokens.sent or call.tokens.received),
-        "text": any(answer.text or answer.refusal or answer.tool_calls for answer in call.answers),
+        "text": any(answer.text or answer.refusal or answer.others for answer in call.answers),
     }
 
 
@@ -105,7 +104,10 @@ def interactions(folders: Iterable[Path]) -> Iterator[tuple[Path, int, Interacti
 
 def provider(interaction: Interaction) -> str:
     """Who was asked, by the name of the host alone."""
-    host = urlsplit(interaction.request.url).hostname or ""
+    url = urlsplit(interaction.request.url)
+    host = url.hostname or ""
+    if "/threads" in url.path:
+        return "openai threads"
     known = (name for suffix, name in PROVIDERS.items() if host.endswith(suffix))
     return next(known, host if "." in host and not host[0].isdigit() else "local")
 

@@ -1,6 +1,7 @@
 """Drift told from noise: verdicts that the data carry, and no others."""
 
 import random
+import sys
 from datetime import UTC, date, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from replay.drift.noise import Floor
 from replay.drift.report import LeftOut, Pair, Reporter, report
 from replay.drift.trends import Staleness
 from replay.drift.verdicts import Verdict
+from replay.errors import MissingExtra
 from tests.talking import call, run
 
 
@@ -145,3 +147,10 @@ def test_staleness_names_age_moved_aliases_and_retired_models():
         "gpt-4o answered as gpt-4o-2024-08-06, later as gpt-4o-2024-11-20: b" in stale.sentences()
     )
     assert "older than 90 days: a" in stale.sentences()
+
+
+def test_the_extra_that_tells_noise_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+    with pytest.raises(MissingExtra, match=r'pip install "golden-replay\[drift\]"'):
+        reported(pair("a", answers("hi", "ho"), answers("hi", "ho")))

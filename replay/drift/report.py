@@ -21,7 +21,7 @@ from replay.drift.trends import Staleness, Trend, Trends
 from replay.drift.verdicts import Verdict, worst
 from replay.model import Recording
 
-_SHOWN = 8
+_SHOWN = 6
 """Changes kept of each side of a run, for people to look at; all of them are counted."""
 
 

@@ -50,7 +50,7 @@ def read(it: Exchange) -> Call:
     return it.call(
         "anthropic",
         "completions" if completes else "chat",
-        requested=text(sent, "model"),
+        requested=text(sent, "model") or it.model,
         answered=text(answer, "model"),
         tokens=_tokens(answer.get("usage")),
         sampling=read_sampling(sent, _SPELLING),

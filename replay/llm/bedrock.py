@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
 from replay.canonical import header
 from replay.llm import anthropic, cohere, openai_chat
@@ -21,12 +20,7 @@ from replay.llm.payload import at, count, first, members, objects, parsed, text,
 from replay.llm.sampling import Spelling, read_sampling, spelled
 from replay.model import Json
 
-MODEL = re.compile(
-    r"(?<=/model/)(?P<model>.+)"
-    r"(?=/(?:converse|converse-stream|invoke|invoke-with-response-stream)$)"
-)
-"""The model in the path, quoted."""
-
+_PATH = re.compile(r"/model/.+/(?:converse|invoke)[a-z-]*$")
 _CONVERSE = spelled(
     temperature="inferenceConfig.temperature",
     top_p="inferenceConfig.topP inferenceConfig.top_p",
@@ -58,7 +52,7 @@ _WAYS = ("input", "output")
 
 def fits(it: Exchange) -> bool:
     """Whether *it* is for this family."""
-    return bool(MODEL.search(it.path))
+    return bool(_PATH.search(it.path))
 
 
 def spelling(it: Exchange) -> Spelling:
@@ -74,7 +68,6 @@ def spelling(it: Exchange) -> Spelling:
 
 def read(it: Exchange) -> Call:
     """Read what was conversed or invoked; the tokens stand in the headers if nowhere else."""
-    found = MODEL.search(it.path)
     if "/converse" in it.path or _is_nova(it):
         call = _conversed(it)
     elif vendor := _vendor(it):
@@ -82,8 +75,7 @@ def read(it: Exchange) -> Call:
     else:
         call = _completed(it)
     tokens = call.tokens if any((call.tokens.sent, call.tokens.received)) else _metered(it)
-    model = unquote(found["model"]) if found else ""
-    return replace(call, provider="bedrock", requested=model, tokens=tokens)
+    return replace(call, provider="bedrock", requested=it.model, tokens=tokens)
 
 
 def _is_nova(it: Exchange) -> bool:

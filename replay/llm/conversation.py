@@ -104,8 +104,10 @@ def message(role: str, parts: Iterable[Part], tool_call_id: str = "") -> Message
 
     The parts of what a person wrote are separate texts, those of an answer are cut anywhere:
 
-    >>> message("user", ["Read this:", "Hello"]).text, message("model", ["Hel", "lo"]).text
-    ('Read this:\nHello', 'Hello')
+    >>> message("user", ["Read this:", "Hello"]).text.splitlines()
+    ['Read this:', 'Hello']
+    >>> message("model", ["Hel", "lo"])
+    Message(role='assistant', text='Hello', tool_calls=(), refusal='', tool_call_id='', others=())
     """
     role = _ROLES.get(role.lower(), role.lower())
     parts = list(parts)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from replay.canonical import header, json_body
+from replay.canonical import json_body
 from replay.llm.conversation import Call
 from replay.llm.payload import at, first, text, written
 from replay.llm.sampling import Spelling
@@ -44,6 +44,11 @@ _HOSTS = {
     "x.ai": "xai",
     "z.ai": "zai",
 }
+MODEL_IN_PATH = re.compile(
+    r"(?<=/model/).+(?=/(?:converse|invoke)[a-z-]*$)"  # Bedrock
+    r"|(?<=/deployments/)[^/]+(?=/)"  # Azure
+    r"|(?<=/)[^/:]+(?=:[A-Za-z]+$)"  # Google
+)
 _BETWEEN = re.compile(r"[\s\[\],]*")
 
 
@@ -68,6 +73,12 @@ class Exchange:
     def answer(self) -> dict[str, Any]:
         """The plain answer, or the first event of a stream."""
         return self.events[0] if self.events else {}
+
+    @property
+    def model(self) -> str:
+        """The model that the path names; empty where it stands in the body."""
+        found = MODEL_IN_PATH.search(self.path)
+        return unquote(found[0]) if found else ""
 
     def call(self, family: str, operation: str, **said: Any) -> Call:
         """Say what is the same for all families; the host decides who the provider is."""
@@ -144,7 +155,7 @@ def _events(response: Response | None) -> Iterator[dict[str, Any]]:
     if response is None:
         return
     body = response.body
-    if "vnd.amazon.eventstream" in header(response.headers, "content-type").lower():
+    if body.startswith(b"\0"):  # the length of a first message; no text begins like that
         values = _amazon(body)
     elif body.lstrip()[:1] in (b"{", b"["):
         values = _values(body.decode("utf-8", "replace"))

@@ -6,10 +6,8 @@ The model stands in the path; members are spelled `likeThis`, and some clients w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from replay.llm.conversation import Call, Message, Other, Part, Tokens, ToolCall, message, turns
 from replay.llm.exchange import Exchange
@@ -17,11 +15,12 @@ from replay.llm.payload import at, count, first, objects, parsed, text, written
 from replay.llm.sampling import Spelling, read_sampling, spelled
 from replay.model import Json
 
-MODEL = re.compile(
-    r"(?<=/)(?P<model>[^/:]+)(?=:(?:(?:streamG|g)enerateContent|(?:e|batchE)mbedContents?)$)"
+_VERBS = (
+    ":generateContent",
+    ":streamGenerateContent",
+    ":embedContent",
+    ":batchEmbedContents",
 )
-"""The model in the path."""
-
 _SPELLING = spelled(
     temperature="generationConfig.temperature generation_config.temperature",
     top_p="generationConfig.topP generation_config.top_p",
@@ -35,7 +34,7 @@ _SPELLING = spelled(
 
 def fits(it: Exchange) -> bool:
     """Whether *it* is for this family."""
-    return bool(MODEL.search(it.path))
+    return it.path.endswith(_VERBS)
 
 
 def spelling(_: Exchange) -> Spelling:
@@ -46,14 +45,13 @@ def spelling(_: Exchange) -> Spelling:
 def read(it: Exchange) -> Call:
     """Read the candidates, or an embedding."""
     sent, answer = it.sent, _joined(it.events)
-    found = MODEL.search(it.path)
     candidates = objects(answer, "candidates")
-    embeds = it.path.endswith(("embedContent", "batchEmbedContents"))
+    embeds = it.path.endswith(_VERBS[2:])
     blocked = text(answer, "promptFeedback", "blockReason")
     return it.call(
         "gemini",
         "embeddings" if embeds else "chat",
-        requested=unquote(found["model"]) if found else "",
+        requested=it.model,
         answered=text(answer, "modelVersion"),
         tokens=_tokens(answer.get("usageMetadata")),
         sampling=read_sampling(sent, _SPELLING),

@@ -6,14 +6,13 @@ https://platform.openai.com/docs/api-reference/chat; Mistral, Azure, Groq, OpenR
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any
 
 from replay.llm.conversation import Call, Message, Other, Part, Refusal, Tokens, ToolCall, message
 from replay.llm.exchange import Exchange
-from replay.llm.payload import at, count, members, objects, parsed, text
+from replay.llm.payload import at, count, objects, parsed, text
 from replay.llm.sampling import Spelling, read_sampling, spelled
 from replay.model import Json
 
@@ -29,7 +28,6 @@ _SPELLING = spelled(
 )
 _NEWER = {**_SPELLING, "max_tokens": ("max_completion_tokens", "max_tokens")}
 _PATHS = ("/chat/completions", "/completions", "/embeddings")
-_DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 _SYSTEM = ("system", "developer")
 _BESIDE_TEXT = (
     "reasoning_content",
@@ -63,11 +61,10 @@ def read(it: Exchange) -> Call:
     answer = _joined(it.events) if it.streamed else it.answer
     choices = objects(answer, "choices")
     system, messages = leading(objects(sent, "messages"))
-    deployment = _DEPLOYMENT.search(it.path)
     return it.call(
         "openai",
         _operation(it),
-        requested=text(sent, "model") or (deployment[1] if deployment else ""),
+        requested=text(sent, "model") or it.model,
         answered=text(answer, "model"),
         tokens=read_tokens(answer.get("usage")),
         sampling=read_sampling(sent, spelling(it)),
@@ -103,6 +100,7 @@ def read_tokens(usage: Json) -> Tokens:
         received=received,
         cached=count(read, "cached_tokens") or count(usage, "prompt_cache_hit_tokens"),
         reasoning=count(wrote, "reasoning_tokens"),
+        stored=count(read, "cache_write_tokens"),
     )
 
 
@@ -149,6 +147,8 @@ def _prompt(value: Json) -> Message:
 def _operation(it: Exchange) -> str:
     if it.path.endswith("/embeddings") or "input" in it.sent:
         return "embeddings"
+    if it.path.endswith("/images/generations"):
+        return "images"
     completes = it.path.endswith("/completions") and not it.path.endswith("/chat/completions")
     return "completions" if completes or "prompt" in it.sent else "chat"
 
@@ -177,8 +177,8 @@ def _joined(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
         usage = event.get("usage") or at(event, "x_groq", "usage") or usage
         for choice in objects(event, "choices"):
             whole = choices.setdefault(count(choice, "index"), {})
-            add(whole, {"message": members(choice, "delta")} if "delta" in choice else {})
-            add(whole, {"text": choice["text"]} if "text" in choice else {})
+            said = {"message": choice.get("delta"), "text": choice.get("text")}
+            add(whole, {name: piece for name, piece in said.items() if piece})
             whole["finish_reason"] = choice.get("finish_reason") or whole.get("finish_reason")
     return {"model": model, "usage": usage, "choices": [choices[i] for i in sorted(choices)]}
 
