@@ -16,6 +16,7 @@ LAYERS = (
     "llm",
     "episodes",
     "golden",
+    "drift",
     "engine",
     "reports",
     "plugin",
@@ -39,12 +40,15 @@ HOMES = {
     "time_machine": "golden",
     "pydantic_core": "golden",
     "deepdiff": "engine",
+    "scipy": "drift",
+    "numpy": "drift",
     "jinja2": "reports",
+    "pygal": "reports",
     "rich": "reports",
     "pytest": "plugin",
     "click": "cli",
 }
-HEAVY = {"openai", "vcr", "syrupy", "deepdiff", "sqlite_utils", "jinja2", "rich", "httpx", "httpx2"}
+HEAVY = {"scipy", "pygal", "openai", "vcr", "syrupy", "deepdiff", "sqlite_utils", "jinja2", "rich", "httpx", "httpx2"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
