@@ -48,7 +48,19 @@ HOMES = {
     "pytest": "plugin",
     "click": "cli",
 }
-HEAVY = {"scipy", "pygal", "openai", "vcr", "syrupy", "deepdiff", "sqlite_utils", "jinja2", "rich", "httpx", "httpx2"}
+HEAVY = {
+    "scipy",
+    "pygal",
+    "openai",
+    "vcr",
+    "syrupy",
+    "deepdiff",
+    "sqlite_utils",
+    "jinja2",
+    "rich",
+    "httpx",
+    "httpx2",
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
