@@ -202,15 +202,21 @@ def _without_boundary(body: bytes, media: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, bytes):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is bytes:
         return {"bytes": _digest(value)}
-    if isinstance(value, tuple | list):
+    if kind is tuple or kind is list:
         return [_plain(item) for item in value]
-    if isinstance(value, dict):
+    if kind is dict:
         return {key: _plain(item) for key, item in value.items()}
+    if fields_there := getattr(kind, "__dataclass_fields__", None):
+        return {name: _plain(getattr(value, name)) for name in fields_there}
     return value
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def _digest(data: bytes) -> str:

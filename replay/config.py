@@ -77,7 +77,8 @@ class Config:
     Folders are relative to *root*, the folder of the pyproject.toml that was found. *environment*
     names the variables whose values are kept in a recording and put back for its replay. *engine*
     is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
-    *max_age_days* are reported, 0 for never.
+    *max_age_days* are reported, 0 for never. *shared* is a store under the project's own, which is
+    read and never written; *tenant* is whose episodes are meant.
     """
 
     root: Path = field(default_factory=Path)
@@ -91,6 +92,8 @@ class Config:
     match: Matching = field(default_factory=Matching)
     engine: str = "vcrpy"
     max_age_days: int = 0
+    shared: Path = Path()
+    tenant: str = ""
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
@@ -112,6 +115,8 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
         settings["store"] = Path(store)
     if environ and (engine := environ.get("REPLAY_ENGINE")):
         settings["engine"] = engine
+    if environ and (tenant := environ.get("REPLAY_TENANT")):
+        settings["tenant"] = tenant
     if settings.get("engine", "vcrpy") not in ENGINES:
         raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
     return Config(**settings)

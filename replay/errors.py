@@ -178,6 +178,66 @@ class OtherEpisode(ReplayError):
         )
 
 
+class OtherTenant(ReplayError):
+    """An episode of that name belongs to another tenant, which nobody has asked for."""
+
+    def __init__(self, episode: str, theirs: str, ours: str) -> None:
+        super().__init__(episode, theirs, ours)
+        self.episode = episode
+        self.theirs = theirs
+        self.ours = ours
+
+    def __str__(self) -> str:
+        theirs = f"to the tenant {self.theirs!r}" if self.theirs else "to no tenant"
+        ours = f"of {self.ours!r}" if self.ours else "of no tenant"
+        return (
+            f"Episode {self.episode!r} belongs {theirs}; this is about those {ours}.\n"
+            f"To mean it: --tenant {self.theirs or repr('')}"
+        )
+
+
+class NoStore(ReplayError):
+    """There is no store yet."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"There is no store at {self.path}.\n"
+            "Make one of the bundles: replay import episodes/*.jsonl"
+        )
+
+
+class AmbiguousEpisode(ReplayError):
+    """Several episodes, or recordings of one, begin with what was given."""
+
+    def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
+        super().__init__(prefix, candidates)
+        self.prefix = prefix
+        self.candidates = candidates
+
+    def __str__(self) -> str:
+        shown = [f"  {name}" for name in self.candidates[:_SHOWN_LINES]]
+        if len(self.candidates) > _SHOWN_LINES:
+            shown.append(f"  … and {len(self.candidates) - _SHOWN_LINES} more")
+        return "\n".join([f"Several begin with {self.prefix!r}; name one:", *shown])
+
+
+class BadFilter(ReplayError):
+    """What is asked for cannot be looked for."""
+
+    def __init__(self, name: str, value: str, wanted: str) -> None:
+        super().__init__(name, value, wanted)
+        self.name = name
+        self.value = value
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value!r} cannot be looked for. It takes: {self.wanted}."
+
+
 class UnknownRecording(ReplayError):
     """An episode is known, but has no complete recording."""
 

@@ -105,12 +105,19 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One case: an entrypoint (`package.module:function`), its JSON inputs, its recordings."""
+    """
+    One case: an entrypoint (`package.module:function`), its JSON inputs, its recordings.
+
+    One that was imported has no entrypoint: there is nothing to run. *tenant* is the namespace it
+    belongs to, part of its identity; *tags* are for people to find it by.
+    """
 
     id: str
     entrypoint: str
     inputs: dict[str, Json] = field(default_factory=dict)
     recordings: tuple[Recording, ...] = ()
+    tags: tuple[str, ...] = ()
+    tenant: str = ""
 
     @property
     def current(self) -> Recording:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from replay.cli import cassettes, drift, episodes
+from replay.cli import cassettes, drift, episodes, store
+from replay.cli.context import of_tenant
 from replay.config import load_config
 from replay.errors import ReplayError
 
@@ -46,5 +47,5 @@ def main(ctx: click.Context) -> None:
 
 
 main.add_command(cassettes.cassettes)
-for _command in (*episodes.COMMANDS, *drift.COMMANDS):
-    main.add_command(_command)
+for _command in (*episodes.COMMANDS, *store.COMMANDS, *drift.COMMANDS):
+    main.add_command(of_tenant(_command))

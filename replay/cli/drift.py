@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from replay.cli.context import open_store
 from replay.config import Config
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 @click.command("drift")
 @click.argument("what", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Compare all episodes of the store.")
+@click.option("--tag", "tags", multiple=True, help="Compare the episodes with this tag: --tag vip.")
 @click.option("--from", "before", default="", metavar="A", help="Model, or git revision, of old.")
 @click.option("--to", "after", default="", metavar="B", help="Model, or git revision, of new.")
 @click.option("--also-before", multiple=True, type=Path, help="Another recording of the old side.")
@@ -44,6 +44,7 @@ def drift(config: Config, /, what: tuple[str, ...], **options: Any) -> NoReturn:
       replay drift old/ new/ --also-before old2/ --also-after new2/
       replay drift cassettes --from main
       replay drift episode_12345 --from gpt-4o-2024-08-06 --to gpt-4.1-2025-04-14
+      replay drift --tag refunds
       replay drift --all --fail-on "output,cost>10%" --html drift.html
 
     Exit codes: 0 no drift or within noise, 1 drift, 2 could not tell. With --fail-on only the
@@ -88,8 +89,8 @@ def _sides(
         return str(paths[0]), str(paths[1]), paired([paths[0], *more[0]], [paths[1], *more[1]])
     if len(paths) == 1 and paths[0].exists() and before:
         return before, after or "the files now", revisions(paths[0], before, after)
-    if bool(what) == options["every"]:
-        raise click.UsageError("give two paths, a path and --from, episodes, or --all")
+    if [bool(what), options["every"], bool(options["tags"])].count(True) != 1:
+        raise click.UsageError("give two paths, a path and --from, episodes, --tag, or --all")
     return before or "the version before", after or "the newest", _episodes(config, what, options)
 
 
@@ -98,18 +99,21 @@ def _episodes(
 ) -> Iterator[Pair | LeftOut]:
     from replay.drift.report import LeftOut
     from replay.drift.sources import versions
-    from replay.episodes.store import find
+    from replay.episodes.layers import reading, resolve
+    from replay.episodes.queries import Filter
     from replay.errors import NothingToCompare
 
-    with open_store(config) as store:
-        bundles = config.path(config.episodes)
-        every = dict.fromkeys(
-            [*store.ids(), *(path.stem for path in sorted(bundles.glob("*.jsonl")))]
-        )
-        for name in names or every:
-            episode = find(store, bundles, name)
+    with reading(config) as (store, damaged):
+        for error in damaged:
+            yield LeftOut("a bundle", str(error), broken=True)
+        if names:
+            bundles = config.path(config.episodes)
+            every = [resolve(store, bundles, name) for name in names]
+        else:
+            every = [one.id for one in store.summaries(Filter(tags=options["tags"]))]
+        for name in every:
             try:
-                yield versions(episode, options["before"], options["after"])
+                yield versions(store.get(name), options["before"], options["after"])
             except NothingToCompare as error:
                 if names:
                     raise

@@ -54,5 +54,6 @@ def record_entrypoint(
     except (Exception, SystemExit) as error:
         if not keep_errors:
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
+    store.tag(case.id, case.tags)
     calls = len(run.recording.interactions) if run.recording else 0
     return Recorded(case.id, calls, export_bundle(store, case.id, config.path(config.episodes)))

@@ -23,6 +23,7 @@ from replay.cassettes.tape import Tape, failure
 from replay.config import Config, load_config
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.manifest import build_manifest, chosen_environment, code_version
+from replay.episodes.layers import open_store
 from replay.episodes.store import Store
 from replay.errors import BadEntrypoint, NotJson, ReplayError
 from replay.golden.normalization import plain
@@ -101,12 +102,16 @@ def record(
     config = config or load_config(environ=os.environ)
     run = Run(episode)
     with ExitStack() as stack:
-        where = store if isinstance(store, Store) else Store(store or config.path(config.store))
+        where = store if isinstance(store, Store) else _opened(store, config)
         if where is not store:
             stack.enter_context(where)
         taking = _Taking(run, where, config, seed)
         stack.enter_context(taking.open(pin, keep_errors))
         yield run
+
+
+def _opened(path: Path | None, config: Config) -> Store:
+    return Store(path, tenant=config.tenant) if path else open_store(config)
 
 
 class _Taking:

@@ -94,7 +94,7 @@ def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Re
     if not episode.recordings:
         raise UnknownRecording(episode.id, episode.entrypoint)
     if not episode.entrypoint:
-        why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
+        why = f"{episode.id} was imported, or recorded in a block without run.call(function, …)"
         raise BadEntrypoint(episode.entrypoint, why)
     recording = episode.current
     return _report(episode, recording, *_run(episode, recording, config, pace))
