@@ -24,7 +24,7 @@ from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoi
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
 from replay.errors import BadEntrypoint, ReplayError, ReplayStop, UnknownRecording
-from replay.golden.normalization import plain
+from replay.golden.plain import plain
 from replay.golden.pinning import environment, pinned
 from replay.llm.calls import read_call
 from replay.llm.prices import dollars

@@ -11,7 +11,8 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
 from replay.cassettes.redaction import Redactor
-from replay.golden.normalization import normalized, plain
+from replay.golden.normalization import normalized
+from replay.golden.plain import plain
 from replay.golden.stem import stem_of
 
 
