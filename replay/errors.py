@@ -105,6 +105,43 @@ class NothingProposed(ReplayError):
         )
 
 
+class NothingPending(ReplayError):
+    """No change that waits for a decision is called that."""
+
+    def __init__(self, glob: str, waiting: tuple[str, ...]) -> None:
+        super().__init__(glob, waiting)
+        self.glob = glob
+        self.waiting = waiting
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.waiting[:_SHOWN]) or "nothing"
+        more = len(self.waiting) - _SHOWN
+        also = f" and {more} more" if more > 0 else ""
+        return f"Nothing that waits is called {self.glob!r}. Waiting: {shown}{also}.\nSee: replay review"
+
+
+class NothingToUndo(ReplayError):
+    """No decision is left that could be taken back."""
+
+    def __str__(self) -> str:
+        return "There is no decision to undo. What waits: replay review"
+
+
+class NoRevision(ReplayError):
+    """git does not know the revision, or this is no repository."""
+
+    def __init__(self, revision: str, why: str) -> None:
+        super().__init__(revision, why)
+        self.revision = revision
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"git cannot compare with {self.revision!r}: {self.why}.\n"
+            "In CI, fetch it first: git fetch --depth=1 origin main:refs/remotes/origin/main"
+        )
+
+
 class NoTraffic(ReplayError):
     """A test asks for what was said, and plays no cassette."""
 

@@ -98,7 +98,7 @@ def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Re
         why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
         raise BadEntrypoint(episode.entrypoint, why)
     recording = episode.current
-    return _report(episode, recording, *_run(episode, recording, config, pace, config))
+    return _report(episode, recording, *_run(episode, recording, config, pace), config)
 
 
 def _run(

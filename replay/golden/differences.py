@@ -67,10 +67,10 @@ def _compared(path: str, was: Json, now: Json) -> Iterator[Difference]:
 
 
 def _compared_lists(path: str, was: list[Json], now: list[Json]) -> Iterator[Difference]:
-    keys = [[canonical_json(item) for item in items] for items in (was, now)]
-    if keys[0] == keys[1]:
+    one, two = [[canonical_json(item) for item in items] for items in (was, now)]
+    if one == two:
         return
-    for kind, i, j, k, m in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for kind, i, j, k, m in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
         both = min(j - i, m - k)

@@ -394,4 +394,4 @@ def _folder(folder: str) -> InText:
 
 
 def _last_word(text: str) -> str:
-    return (re.findall(r"[A-Za-z]\w*", text) or ["value"])[-1]
+    return str((re.findall(r"[A-Za-z]\w*", text) or ["value"])[-1])
