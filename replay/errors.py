@@ -117,7 +117,8 @@ class NothingPending(ReplayError):
         shown = ", ".join(self.waiting[:_SHOWN]) or "nothing"
         more = len(self.waiting) - _SHOWN
         also = f" and {more} more" if more > 0 else ""
-        return f"Nothing that waits is called {self.glob!r}. Waiting: {shown}{also}.\nSee: replay review"
+        said = f"Nothing that waits is called {self.glob!r}. Waiting: {shown}{also}."
+        return f"{said}\nSee: replay review"
 
 
 class NothingToUndo(ReplayError):

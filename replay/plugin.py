@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if golden:
         _check_stems(golden)
     if file := config.getoption("--golden-stems"):
-        _write_stems(Path(file), items)
+        _write_stems(Path(file), [item for item in items if _is_function(item)])
     playing = _plays_cassettes(config)
     for item in items:
         if _is_golden(item) and not playing:
@@ -99,7 +99,7 @@ def _write_stems(file: Path, items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Note whether the test itself passed: only then may a new cassette replace the old one."""
-    if call.when == "teardown" and item.stash.get(_PASSED, False):
+    if call.when == "teardown" and item.stash.get(_PASSED, False) and _is_function(item):
         _note_unused(item)
     report = yield
     if call.when == "call":
@@ -237,6 +237,10 @@ def golden(
 
 def _is_golden(item: pytest.Item) -> bool:
     return item.get_closest_marker("golden") is not None
+
+
+def _is_function(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function)  # a doctest has no fixtures, and no stem
 
 
 def _plays_cassettes(config: pytest.Config) -> bool:

@@ -237,9 +237,15 @@ def test_masks_do_not_tell_equal_from_different():
         (key("SKU", do=Do.DROP), {"items": [{}, {}], "n": 2.26}),
         (key("s*", name="x"), {"items": [{"sku": "<x:1>"}, {"sku": "<x:2>"}], "n": 2.26}),
         (key("items", do=Do.SORT), {"items": [{"sku": "A-1"}, {"sku": "B-1"}], "n": 2.26}),
-        (pattern(r"[AB]-(\d)", "n"), {"items": [{"sku": "B-<n:1>"}, {"sku": "A-<n:1>"}], "n": 2.26}),
+        (
+            pattern(r"[AB]-(\d)", "n"),
+            {"items": [{"sku": "B-<n:1>"}, {"sku": "A-<n:1>"}], "n": 2.26},
+        ),
         (of_type(float, rounded(2)), {"items": [{"sku": "B-1"}, {"sku": "A-1"}], "n": 2.3}),
-        (key("n", do=lambda value: int(value)), {"items": [{"sku": "B-1"}, {"sku": "A-1"}], "n": 2}),
+        (
+            key("n", do=int),
+            {"items": [{"sku": "B-1"}, {"sku": "A-1"}], "n": 2},
+        ),
     ],
 )
 def test_rules_of_ones_own(rule, expected):

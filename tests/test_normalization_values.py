@@ -185,32 +185,52 @@ def test_an_asynchronous_stream_says_how_to_read_it():
 
 
 CHAT = [
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
-    b'"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}\n\n',
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
-    b'"choices":[{"index":0,"delta":{"content":"lo","tool_calls":[{"index":0,"id":"call_1",'
-    b'"type":"function","function":{"name":"get_order","arguments":"{\\"a\\":"}}]}}]}\n\n',
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
-    b'"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]},'
-    b'"finish_reason":"tool_calls"}]}\n\n',
+    (
+        b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
+        b'"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}\n\n'
+    ),
+    (
+        b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
+        b'"choices":[{"index":0,"delta":{"content":"lo","tool_calls":[{"index":0,"id":"call_1",'
+        b'"type":"function","function":{"name":"get_order","arguments":"{\\"a\\":"}}]}}]}\n\n'
+    ),
+    (
+        b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
+        b'"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]},'
+        b'"finish_reason":"tool_calls"}]}\n\n'
+    ),
     b"data: [DONE]\n\n",
 ]
 MESSAGES = [
-    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
-    b'"role":"assistant","content":[],"model":"claude","stop_reason":null,"stop_sequence":null,'
-    b'"usage":{"input_tokens":3,"output_tokens":1}}}\n\n',
-    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
-    b'"content_block":{"type":"text","text":""}}\n\n',
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-    b'"delta":{"type":"text_delta","text":"Hel"}}\n\n',
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-    b'"delta":{"type":"text_delta","text":"lo"}}\n\n',
-    b'event: content_block_start\ndata: {"type":"content_block_start","index":1,'
-    b'"content_block":{"type":"tool_use","id":"toolu_1","name":"get_order","input":{}}}\n\n',
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":1,'
-    b'"delta":{"type":"input_json_delta","partial_json":"{\\"a\\": 1}"}}\n\n',
-    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"tool_use",'
-    b'"stop_sequence":null},"usage":{"output_tokens":9}}\n\n',
+    (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
+        b'"role":"assistant","content":[],"model":"claude","stop_reason":null,"stop_sequence":null,'
+        b'"usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
+    ),
+    (
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+        b'"content_block":{"type":"text","text":""}}\n\n'
+    ),
+    (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"text_delta","text":"Hel"}}\n\n'
+    ),
+    (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"text_delta","text":"lo"}}\n\n'
+    ),
+    (
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":1,'
+        b'"content_block":{"type":"tool_use","id":"toolu_1","name":"get_order","input":{}}}\n\n'
+    ),
+    (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":1,'
+        b'"delta":{"type":"input_json_delta","partial_json":"{\\"a\\": 1}"}}\n\n'
+    ),
+    (
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"tool_use",'
+        b'"stop_sequence":null},"usage":{"output_tokens":9}}\n\n'
+    ),
     b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 ]
 

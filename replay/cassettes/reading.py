@@ -70,7 +70,6 @@ class Source:
         began = next((begin for begin in reversed(self.begins) if begin), None) or self._silent
         return CassetteFile(self.form.name, self.interactions, began, self.healed)
 
-
     @property
     def _silent(self) -> datetime | None:
         """When a program that sent nothing began, where that is kept."""

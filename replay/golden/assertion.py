@@ -80,9 +80,7 @@ class GoldenAssertion(SnapshotAssertion):
             raise NoTraffic
         return Transcript(transcript(_heard(self.around.tape)))
 
-    def __call__(
-        self, *, normalize: Iterable[Rule | str] = (), **options: Any
-    ) -> GoldenAssertion:
+    def __call__(self, *, normalize: Iterable[Rule | str] = (), **options: Any) -> GoldenAssertion:
         """
         Name this output, or normalize it by rules of its own.
 

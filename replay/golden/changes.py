@@ -23,6 +23,9 @@ from replay.llm.calls import read_call
 from replay.llm.prices import dollars
 from replay.model import Difference, Interaction, Json, Response
 
+CALL = "call"
+"""What differs where a call was added, or is gone."""
+
 _ABSENT = "(absent)"
 _OURS = re.compile(r"\[\d+\]")
 
@@ -79,7 +82,9 @@ class Change:
     @property
     def signature(self) -> str:
         """Changes with one signature are the same edit, wherever it was made."""
-        edits = [(s.drift, s.what, _place(s.difference.path), _edit(s.difference)) for s in self.steps]
+        edits = [
+            (s.drift, s.what, _place(s.difference.path), _edit(s.difference)) for s in self.steps
+        ]
         return content_hash([self.kind, self.drifts, edits, self.note])
 
 
@@ -171,9 +176,7 @@ def _episode(path: Path, data: bytes | None) -> _Side | None:
     )
 
 
-def _recorded(
-    path: Path, kind: str, was: _Side | None, now: _Side | None, rules: Rules
-) -> Change:
+def _recorded(path: Path, kind: str, was: _Side | None, now: _Side | None, rules: Rules) -> Change:
     stem = path.name.partition(".yaml")[0].removesuffix(".jsonl")
     for side in (was, now):
         if side and side.error:
@@ -197,12 +200,10 @@ def _steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
     return found
 
 
-def _calls(
-    step: int, was: Interaction | None, now: Interaction | None, rules: Rules
-) -> list[Step]:
+def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: Rules) -> list[Step]:
     if was is None or now is None:
         both = [_called(interaction) for interaction in (was, now)]
-        return [Step(Drift.REQUEST, step, "call", Difference("call", *both))]
+        return [Step(Drift.REQUEST, step, CALL, Difference(CALL, *both))]
     sent = differences(
         normalized(fields(was.request), rules), normalized(fields(now.request), rules)
     )

@@ -12,7 +12,14 @@ from pathlib import Path
 from replay.atomic import proposal, write_atomic
 from replay.config import Config
 from replay.errors import NothingPending, NothingToUndo
-from replay.golden.changes import Change, cassette_change, golden_change
+from replay.golden.changes import (
+    CALL,
+    Change,
+    Drift,
+    cassette_change,
+    clustered,
+    golden_change,
+)
 from replay.golden.rules import rules_of
 
 _KEPT = 50
@@ -35,7 +42,9 @@ def pending(config: Config) -> tuple[Change, ...]:
 
 def chosen(changes: Iterable[Change], glob: str) -> tuple[Change, ...]:
     """
-    Choose by the stem of the test or the name of the file; `all` is every one that can be decided.
+    Choose by the stem of the test, the name of the file (globs, both) or the id of a cluster.
+
+    `all` is every one that can be decided.
 
     Raises:
         NothingPending: no change has such a name.
@@ -43,6 +52,7 @@ def chosen(changes: Iterable[Change], glob: str) -> tuple[Change, ...]:
     """
     open_to = [change for change in changes if not change.verb]
     found = tuple(change for change in open_to if glob == _ALL or _is_called(change, glob))
+    found = found or next((c.changes for c in clustered(open_to) if c.id == glob), ())
     if not found:
         raise NothingPending(glob, tuple(change.path.name for change in open_to))
     return found
@@ -148,8 +158,8 @@ def _cassettes(config: Config) -> list[Change]:
         path = beside.with_suffix("")
         was = path.read_bytes() if path.exists() else None
         change = cassette_change(path, was, beside.read_bytes(), rules_of(config))
-        answers = {step.drift for step in change.steps if step.drift != "request drift"}
-        adopted = was is not None and not answers and not change.note
+        same = all(s.drift is Drift.REQUEST and s.what != CALL for s in change.steps)
+        adopted = was is not None and same and not change.note
         verb = (
             f"replay cassettes adopt '{path}'"
             if adopted

@@ -41,7 +41,7 @@ class _Unknown(Exception):
     """What has no JSON form, said to a person."""
 
 
-def _plain(value: Any) -> Json:
+def _plain(value: Any) -> Json:  # noqa: PLR0911 - one line a sort of value
     kind = type(value)
     if kind in _SCALARS or (kind is float and math.isfinite(value)):
         return value
@@ -128,7 +128,9 @@ def _other(value: Any) -> Json:
         return _plain(made())
     if isinstance(value, AsyncIterable):
         wanted = "collect it first: [event async for event in stream]"
-        raise _Unknown(f"an asynchronous stream ({kind.__qualname__}) is read by its test; {wanted}")
+        raise _Unknown(
+            f"an asynchronous stream ({kind.__qualname__}) is read by its test; {wanted}"
+        )
     if _is_http(value):
         return {"status": value.status_code, "body": _body(value)}
     if isinstance(value, Iterator) or _is_stream(value):

@@ -134,8 +134,8 @@ def tidied(value: Json) -> Json:
     r"""
     Write a text with plain quotes, dashes and spaces, one at a time, and none at the ends of lines.
 
-    >>> tidied("“It’s  here” \n\n\n\u200bDone ")
-    '"It\'s here"\n\nDone'
+    >>> tidied("“It is  here” \n\n\n\u200bDone ")
+    '"It is here"\n\nDone'
     """
     if not isinstance(value, str):
         return value
@@ -144,9 +144,9 @@ def tidied(value: Json) -> Json:
 
 
 _TYPOGRAPHY = str.maketrans(
-    dict.fromkeys("‘’‛", "'")
-    | dict.fromkeys("“”‟", '"')
-    | dict.fromkeys("‐‑‒–—", "-")
+    dict.fromkeys("\u2018\u2019\u201b", "'")
+    | dict.fromkeys("\u201c\u201d\u201f", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014", "-")
     | dict.fromkeys("\u00a0\u2009\u202f\u2007", " ")
     | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", "")
     | {"…": "...", "\r": ""}
@@ -166,7 +166,7 @@ _TIMESTAMP = "|".join(
     ]
 )
 # A random token, not a word nor a number: `call_customer` and `item_10421042` stay.
-_TOKEN = r"(?=\d*[A-Za-z])(?:(?=[A-Za-z]*\d)|(?=[A-Za-z]*[A-Z]{2}))[A-Za-z0-9]{8,}"
+_RANDOM = r"(?=\d*[A-Za-z])(?:(?=[A-Za-z]*\d)|(?=[A-Za-z]*[A-Z]{2}))[A-Za-z0-9]{8,}"
 _PREFIXES = (
     "asst|batch|call|chatcmpl|ci|cmpl|container|conv|evt|fc|file|ftjob|gen|ig|item|mcp|mcpr|modr|"
     "msg|msgbatch|resp|rs|run|srvtoolu|step|thread|toolu|vs|ws"
@@ -255,9 +255,9 @@ DEFAULT_RULES: Rules = (
     Rule("float", OfType(float), rounded(12)),
     Rule("uuid", _whole(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "-")),
     Rule("timestamp", _whole(_TIMESTAMP, ":", "Z")),
-    Rule("id", _whole(rf"(?:{_PREFIXES})[-_]{_TOKEN}", "_", "-")),
+    Rule("id", _whole(rf"(?:{_PREFIXES})[-_]{_RANDOM}", "_", "-")),
     Rule("fingerprint", _whole(r"fp_[A-Za-z0-9]{8,}", "fp_")),
-    Rule("request", _whole(rf"req_{_TOKEN}", "req_")),
+    Rule("request", _whole(rf"req_{_RANDOM}", "req_")),
     Rule("address", _whole(r"at (0x[0-9a-fA-F]{6,16})", "at 0x")),
     Rule(
         "port",
