@@ -2,8 +2,8 @@
 Measure goldens: normalization by itself, a golden test beside its peers, and 2,000 of them.
 
 `python -m bench.goldens [FOLDER]` normalizes the bodies of the cassettes in FOLDER, by default our
-own. Tests run in an inner pytest, in a process of its own; the
-contenders take turns, and the median is shown.
+own. Tests run in an inner pytest, in a process of its own; its CPU seconds are taken, which another
+load on the machine leaves alone. The contenders take turns, and the median is shown.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def bodies_in(paths: Iterable[Path]) -> list[bytes]:
 def suites(
     tests: dict[str, str], count: int, rounds: int, *, cassettes: bool
 ) -> dict[str, dict[str, float]]:
-    """Seconds and peak MB of a run of *count* tests that pass, and of one that writes."""
+    """CPU seconds and peak MB of a run of *count* tests that pass, and of one that writes."""
     found: dict[str, dict[str, list[float]]] = {name: {} for name in tests}
     with tempfile.TemporaryDirectory() as name:
         for suite, text in tests.items():
@@ -137,7 +137,8 @@ def _cassettes(folder: Path, count: int) -> None:
 _RUN = (
     "import resource, sys, pytest\n"
     "code = pytest.main(sys.argv[1:])\n"
-    "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+    "print('used', used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)\n"
     "sys.exit(code)"
 )
 
@@ -145,7 +146,6 @@ _RUN = (
 def _pytest(folder: Path, *options: str) -> tuple[float, float]:
     env = os.environ | {"TEST_MODE": "GOLDEN", "CI": "false"}
     plain = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist")
-    began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", _RUN, *plain, *options],
         cwd=folder,
@@ -154,10 +154,10 @@ def _pytest(folder: Path, *options: str) -> tuple[float, float]:
         text=True,
         check=False,
     )
-    taken = time.perf_counter() - began
     if done.returncode:
         raise click.ClickException(done.stdout[-3000:] + done.stderr[-2000:])
-    return taken, float(done.stdout.rpartition("peak ")[2])
+    seconds, peak = done.stdout.rpartition("used ")[2].split()
+    return float(seconds), float(peak)
 
 
 def show(title: str, rows: dict[str, dict[str, float]], floor: str, out: Console) -> None:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from replay.cassettes.tape import Tape
-    from replay.golden.assertion import GoldenAssertion
+    from replay.golden.assertion import GoldenAssertion, Goldens
 
 _CONFIG = pytest.StashKey[Config]()
 _STALE = "replay-stale"
 _UNUSED = "replay-unused-golden"
 _USED = pytest.StashKey[set[Path]]()
+_GOLDENS: pytest.StashKey[Goldens] = pytest.StashKey()
 _PASSED = pytest.StashKey[bool]()
 _LAST_PASSED = pytest.StashKey[bool]()
 _REWRITES = pytest.StashKey[bool]()
@@ -226,11 +227,13 @@ def golden(
     What varies from run to run is normalized first; `--snapshot-update` approves what is there now.
     The mark of the same name is what plays a cassette; without it, the fixture only compares.
     """
-    from replay.golden.assertion import golden_of
-    from replay.golden.writing import is_ci
+    stash = request.config.stash
+    if _GOLDENS not in stash:
+        from replay.golden.assertion import Goldens
+        from replay.golden.writing import is_ci
 
-    config = request.config.stash[_CONFIG]
-    own = golden_of(snapshot, request.node, config, _golden_scene, ci=is_ci(os.environ))
+        stash[_GOLDENS] = Goldens(stash[_CONFIG], ci=is_ci(os.environ))
+    own = stash[_GOLDENS].of(snapshot, request.node, _golden_scene)
     yield own
     request.node.stash[_USED] = own.settle(passed=request.node.stash.get(_PASSED, False))
 
