@@ -201,7 +201,7 @@ class Goldens:
             update_new_snapshots_only=may_write(update, ci=self._ci, is_new=True) is Write.IN_PLACE,
             rules=self._rules,
             around=Surroundings(
-                redactor=self._redactor,
+                redactor=tape.redactor if tape else self._redactor,
                 root=self._config.root,
                 nodeid=item.nodeid,
                 is_recorded=tape is not None,

@@ -9,7 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from replay.atomic import proposal
-from replay.cassettes.files import CassetteFile, read_cassette, write_cassette
+from replay.cassettes.files import (
+    CassetteFile,
+    add_to_cassette,
+    read_cassette,
+    write_cassette,
+)
 from replay.cassettes.guard import Guard, guarded
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
@@ -44,6 +49,7 @@ class Scene:
         self._nodeid = nodeid
         self._rerecord = f"pytest '{nodeid}' --record-mode="
         self._there = self._read(record_mode)
+        self._adds = record_mode in ("once", "new_episodes")
         self._records = record_mode in ("all", "rewrite", "new_episodes") or (
             record_mode == "once" and self._there is None
         )
@@ -89,15 +95,18 @@ class Scene:
             self._complain()
 
     def _keep(self, passed: bool) -> None:
-        interactions = [*self._tape.interactions, *self._tape.recorded]
-        if not self._tape.recorded and self._there:
+        recorded, beside = self._tape.recorded, proposal(self.path)
+        if not recorded and self._there:
             return
-        beside = proposal(self.path)
-        if passed:
-            write_cassette(self.path, interactions, self._began)
-            beside.unlink(missing_ok=True)
+        if not passed:
+            there = map(self._tape.redactor.interaction, self._tape.interactions)
+            write_cassette(beside, [*there, *recorded], self._began)
+            return
+        if self._adds:
+            add_to_cassette(self.path, recorded, self._began)
         else:
-            write_cassette(beside, interactions, self._began)
+            write_cassette(self.path, recorded, self._began)
+        beside.unlink(missing_ok=True)
 
     def _propose(self) -> None:
         adopted = self._tape.adopted
