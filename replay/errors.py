@@ -193,6 +193,100 @@ class UnknownRecording(ReplayError):
         )
 
 
+class UnknownVersion(ReplayError):
+    """
+    An episode has no recording of the version that was asked for.
+
+    *there* are the recordings that there are, a line each; *record* is the command that would make
+    one, with what it is expected to cost.
+    """
+
+    def __init__(
+        self, episode: str, version: str, there: tuple[str, ...], record: str = ""
+    ) -> None:
+        super().__init__(episode, version, there, record)
+        self.episode = episode
+        self.version = version
+        self.there = there
+        self.record = record
+
+    def __str__(self) -> str:
+        lines = [f"{self.episode} has no recording {self.version!r}. There is:"]
+        lines += [f"  {line}" for line in self.there]
+        if self.record:
+            lines.append(f"To record it: {self.record}")
+        return "\n".join(lines)
+
+
+class AmbiguousVersion(ReplayError):
+    """What was asked for are several recordings, made with different models."""
+
+    def __init__(self, episode: str, version: str, there: tuple[str, ...]) -> None:
+        super().__init__(episode, version, there)
+        self.episode = episode
+        self.version = version
+        self.there = there
+
+    def __str__(self) -> str:
+        lines = [f"{self.version!r} can mean several recordings of {self.episode}:"]
+        lines += [f"  {line}" for line in self.there]
+        lines.append("Name one by its id or by the model that answered.")
+        return "\n".join(lines)
+
+
+class BadLines(ReplayError):
+    """A list of runs has lines that mean nothing; *lines* say which, and why."""
+
+    def __init__(self, path: str, lines: tuple[str, ...]) -> None:
+        super().__init__(path, lines)
+        self.path = path
+        self.lines = lines
+
+    def __str__(self) -> str:
+        shown = [f"  {line}" for line in self.lines[:_SHOWN_LINES]]
+        if len(self.lines) > _SHOWN_LINES:
+            shown.append(f"  … and {len(self.lines) - _SHOWN_LINES} more")
+        return "\n".join([f"{self.path}: nothing was run, because of", *shown])
+
+
+class BadShards(ReplayError):
+    """Reports that are to be merged are not the shards of one batch."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"These reports cannot be merged: {self.why}.\n"
+            "Each is what one `replay batch FILE --shard i/n --json PATH` wrote, n in all."
+        )
+
+
+class MissingExtra(ReplayError):
+    """A feature needs a package that is optional and not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f'{self.what} is not installed: pip install "golden-replay[{self.extra}]"'
+
+
+class WorkerLost(ReplayError):
+    """A child process that was to replay could not be started."""
+
+    def __init__(self, how: str, printed: str = "") -> None:
+        super().__init__(how, printed)
+        self.how = how
+        self.printed = printed
+
+    def __str__(self) -> str:
+        return f"No worker could be started. {self.how}.{self.printed}"
+
+
 class Damaged(ReplayError):
     """A file that holds recordings cannot be read as what it should be; it is left untouched."""
 

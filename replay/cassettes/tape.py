@@ -17,7 +17,17 @@ from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
 from replay.errors import CassetteMiss
-from replay.model import Chunk, Closest, Failure, Headers, Interaction, Request, Response
+from replay.model import (
+    Change,
+    Chunk,
+    Closest,
+    Difference,
+    Failure,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+)
 
 Clock = Callable[[], float]
 Listener = Callable[[Interaction], None]
@@ -103,6 +113,14 @@ class Tape:
         """Indices of the interactions that answered nothing."""
         played = {play.index for play in self.plays}
         return tuple(i for i in range(len(self.interactions)) if i not in played)
+
+    def moved(self) -> dict[int, tuple[Change, tuple[Difference, ...]]]:
+        """Tell of every adopted request, by index, how it differs from the recorded one."""
+        found = {
+            index: self._matcher.differences(self._requests[index], sent)
+            for index, sent in self.adopted.items()
+        }
+        return {index: (change_of(there), there) for index, there in found.items()}
 
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""

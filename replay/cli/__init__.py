@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from replay.cli import cassettes, episodes
+from replay.cli import batch, cassettes, episodes
 from replay.config import load_config
 from replay.errors import ReplayError
 
@@ -45,6 +45,7 @@ def main(ctx: click.Context) -> None:
     ctx.obj = config
 
 
+main.add_command(batch.batch)
 main.add_command(cassettes.cassettes)
 for _command in episodes.COMMANDS:
     main.add_command(_command)

@@ -28,7 +28,17 @@ from replay.golden.normalization import plain
 from replay.golden.pinning import environment, pinned
 from replay.llm.calls import read_call
 from replay.llm.prices import dollars
-from replay.model import Difference, Episode, Failure, Interaction, Json, Kind, Outcome, Recording
+from replay.model import (
+    Change,
+    Difference,
+    Episode,
+    Failure,
+    Interaction,
+    Json,
+    Kind,
+    Outcome,
+    Recording,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +54,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A request that is another one than was recorded for its *step*, and was answered all the same."""
+
+    step: int
+    change: Change
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """
     What a replay found.
 
     *fidelity* is the share, 0 to 1, of the recorded response bytes that were served as recorded.
     *saved_dollars* is None when the price of a recorded call is not known; *changes* are the
-    versions that the manifest names and today's process has otherwise.
+    versions that the manifest names and today's process has otherwise; *moved* are the requests
+    that were let through although they differ.
     """
 
     episode: str
@@ -66,6 +86,7 @@ class Replay:
     changes: tuple[Difference, ...]
     seconds: float
     recorded_seconds: float
+    moved: tuple[Moved, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,11 +101,19 @@ class _Ended:
     attempts: list[Any] = field(default_factory=list)
 
 
-def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Replay:
+def replay_episode(
+    episode: Episode,
+    config: Config,
+    *,
+    recording: Recording | None = None,
+    adopts: bool = False,
+    pace: float = 0.0,
+) -> Replay:
     """
-    Re-execute the entrypoint of *episode* against its current recording.
+    Re-execute the entrypoint of *episode* against *recording*, by default its current one.
 
-    *pace* replays the gaps of streams: 0 at once, 1 as recorded.
+    With *adopts*, a request that changed is answered by what was recorded for the closest one, and
+    reported in `moved`. *pace* replays the gaps of streams: 0 at once, 1 as recorded.
 
     Raises:
         UnknownRecording: it has none.
@@ -96,12 +125,12 @@ def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Re
     if not episode.entrypoint:
         why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
         raise BadEntrypoint(episode.entrypoint, why)
-    recording = episode.current
-    return _report(episode, recording, *_run(episode, recording, config, pace))
+    recording = recording or episode.current
+    return _report(episode, recording, *_run(episode, recording, config, adopts, pace))
 
 
 def _run(
-    episode: Episode, recording: Recording, config: Config, pace: float
+    episode: Episode, recording: Recording, config: Config, adopts: bool, pace: float
 ) -> tuple[Tape, _Ended]:
     manifest = recording.manifest
     guard, ended = Guard(), _Ended()
@@ -118,6 +147,7 @@ def _run(
             command=f"replay record --from {episode.id}",
             matcher=Matcher(config.match),
             redactor=redactor,
+            adopts=adopts,
             pace=pace,
             ignore_hosts=config.ignore_hosts,
             heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
@@ -218,6 +248,7 @@ def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -
         changes=changes_since(recording.manifest),
         seconds=ended.seconds,
         recorded_seconds=recording.elapsed,
+        moved=tuple(Moved(index + 1, *found) for index, found in sorted(tape.moved().items())),
     )
 
 
