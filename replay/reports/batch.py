@@ -74,8 +74,8 @@ def batch_json(report: Report) -> str:
 
 def junit(report: Report) -> str:
     """Write *report* as JUnit's XML; what could not be told is an error, what drifted a failure."""
-    failed = set(report.failed)
-    errors = sum(result.exit_code == 2 for result in failed)
+    failed = {result.place for result in report.failed}
+    errors = sum(result.exit_code == 2 for result in report.failed)
     suite = Xml.Element(
         "testsuite",
         name="replay batch",
@@ -92,7 +92,7 @@ def junit(report: Report) -> str:
             name=str(result.run),
             time=f"{result.seconds:.3f}",
         )
-        if result in failed:
+        if result.place in failed:
             tag = "error" if result.exit_code == 2 else "failure"
             said = Xml.SubElement(case, tag, message=_said(result), type=result.outcome.kind)
             said.text = "\n".join(map(_printable, _lines(result)))
