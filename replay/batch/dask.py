@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
+from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -40,10 +41,10 @@ class Dask:
         with Client(self._scheduler, set_as_default=False) as client:
             client.register_plugin(self._workers, name=_PLUGIN)
             pace, waiting = _Pace(), iter(range(count))
-            chunks = as_completed()
+            chunks = as_completed(loop=client.loop)
 
             def submit() -> None:
-                numbers = [n for n, _ in zip(waiting, range(pace.size), strict=False)]
+                numbers = list(islice(waiting, pace.size))
                 if numbers:
                     tasks = [task_of(number) for number in numbers]
                     chunks.add(client.submit(_replay_chunk, numbers, tasks, pure=False))
