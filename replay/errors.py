@@ -275,6 +275,34 @@ class MissingExtra(ReplayError):
         return f'{self.what} is not installed: pip install "golden-replay[{self.extra}]"'
 
 
+class CommandFailed(ReplayError):
+    """A program that we need (git, pip, uv) did not do what it was asked for."""
+
+    def __init__(self, command: str, said: str) -> None:
+        super().__init__(command, said)
+        self.command = command
+        self.said = said
+
+    def __str__(self) -> str:
+        lines = [f"  {line}" for line in self.said.splitlines()[-_SHOWN:]]
+        return "\n".join([f"This failed: {self.command}", *lines])
+
+
+class NotBisected(ReplayError):
+    """Between two revisions there is no first one that does not agree."""
+
+    def __init__(self, revision: str, why: str) -> None:
+        super().__init__(revision, why)
+        self.revision = revision
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.revision}: {self.why}.\n"
+            "--good takes a revision at which the replay agrees, --bad a later one at which not."
+        )
+
+
 class WorkerLost(ReplayError):
     """A child process that was to replay could not be started."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from replay.cli import batch, cassettes, episodes
+from replay.cli import batch, cassettes, episodes, frozen
 from replay.config import load_config
 from replay.errors import ReplayError
 
@@ -47,5 +47,5 @@ def main(ctx: click.Context) -> None:
 
 main.add_command(batch.batch)
 main.add_command(cassettes.cassettes)
-for _command in episodes.COMMANDS:
+for _command in (*episodes.COMMANDS, *frozen.COMMANDS):
     main.add_command(_command)
