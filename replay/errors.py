@@ -78,6 +78,39 @@ class UnroutedRequest(ReplayStop):
         )
 
 
+class BudgetSpent(ReplayStop):
+    """Recording has cost what it may, or what it costs cannot be told."""
+
+    def __init__(self, budget: str, spent: str, calls: int, *, is_known: bool = True) -> None:
+        super().__init__(budget, spent, calls)
+        self.budget = budget
+        self.spent = spent
+        self.calls = calls
+        self.is_known = is_known
+
+    def __str__(self) -> str:
+        spent = f"${self.spent}" if self.is_known else "an amount that is not known"
+        return (
+            f"After {self.calls} calls, {spent} of ${self.budget} is spent; no further one is sent."
+            "\nNo recording was made. To allow more: --budget DOLLARS"
+        )
+
+
+class NotRewritten(ReplayStop):
+    """A client sends in a way in which its request cannot be changed any more."""
+
+    def __init__(self, request: str, client: str) -> None:
+        super().__init__(request, client)
+        self.request = request
+        self.client = client
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request} is sent by {self.client}, whose requests cannot go to another model.\n"
+            "Nothing was sent. Give the model to the program itself, and: replay record --from …"
+        )
+
+
 class CassetteNotRecorded(ReplayError):
     """A golden test has no cassette yet."""
 

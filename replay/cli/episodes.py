@@ -10,7 +10,7 @@ import click
 
 from replay.cli.context import open_store
 from replay.config import Config
-from replay.errors import ReplayError
+from replay.errors import ReplayError, ReplayStop
 
 
 @click.command("run")
@@ -41,6 +41,11 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
 @click.option("--from", "source", metavar="EPISODE", help="Record this episode again.")
 @click.option("--seed", default=0, show_default=True, help="Seed of random, numpy and uuid.")
 @click.option("--allow-error", is_flag=True, help="Keep a run that raised as a recording.")
+@click.option("--model", help="With --from: ask this model instead; tools answer as recorded.")
+@click.option("--sampling", multiple=True, metavar="NAME=VALUE", help="And with this parameter.")
+@click.option("--live-reads", is_flag=True, help="And send GET requests that are not recorded.")
+@click.option("--budget", type=float, help="And stop when this many dollars are spent.")
+@click.option("--yes", is_flag=True, help="And do not ask whether to spend them.")
 @click.pass_obj
 def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
     """
@@ -50,10 +55,14 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
       replay record examples.support_agent.agent:answer \\
           --input examples/support_agent/scenarios/episode_12345.json --id episode_12345
       replay record --from episode_12345
+      replay record --from episode_12345 --model gpt-4.1 --sampling temperature=0 --budget 0.10
     """
     from replay.engine.live import record_entrypoint
 
     case = _case(config, entrypoint, options["inputs"], options["episode"], options["source"])
+    if options["model"]:
+        _record_further(config, case, options)
+        return
     with open_store(config) as store:
         done = record_entrypoint(
             store, config, case, seed=options["seed"], keep_errors=options["allow_error"]
@@ -130,6 +139,53 @@ def _show(replay: Any, as_json: bool) -> NoReturn:
     else:
         show_replay(replay, console())
     sys.exit(replay.outcome.exit_code)
+
+
+def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
+    """Say what it will call, ask, and record it."""
+    from decimal import Decimal
+
+    from replay.engine.estimate import estimate
+    from replay.engine.further import record_further
+    from replay.errors import UnknownRecording
+
+    model, budget = options["model"], options["budget"]
+    if not options["source"]:
+        raise click.UsageError("--model needs --from EPISODE, whose recording answers for tools")
+    if not case.recordings:
+        raise UnknownRecording(case.id, case.entrypoint)
+    click.echo(f"This will ask {model}: {estimate(case.current, model)}.")
+    if not options["yes"]:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is here to say yes; if it is meant: --yes")
+        click.confirm("Go on?", abort=True)
+    try:
+        with open_store(config) as store:
+            done = record_further(
+                store,
+                config,
+                case,
+                model,
+                sampling=dict(map(_parameter, options["sampling"])),
+                live_reads=options["live_reads"],
+                budget=None if budget is None else Decimal(str(budget)),
+            )
+    except ReplayStop as stop:
+        click.echo(f"{stop}\nNo recording was added to {case.id}.", err=True)
+        sys.exit(1)
+    click.echo(f"Recorded {done.episode}: {done.calls} calls, as {done.bundle}")
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import json
+
+    name, sign, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        if not (name and sign):
+            raise click.UsageError(f"--sampling {text}: write NAME=VALUE") from None
+        return name, value
 
 
 def _case(
