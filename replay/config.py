@@ -77,8 +77,8 @@ class Config:
     Folders are relative to *root*, the folder of the pyproject.toml that was found. *environment*
     names the variables whose values are kept in a recording and put back for its replay. *engine*
     is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
-    *max_age_days* are reported, 0 for never. *versions* gives names of your own to versions, such as
-    `baseline = "gpt-4o-2024-08-06"`.
+    *max_age_days* are reported, 0 for never. *versions* are names of your own for versions, such
+    as `baseline = "gpt-4o-2024-08-06"`.
     """
 
     root: Path = field(default_factory=Path)

@@ -252,9 +252,9 @@ def test_module_state_is_fresh_for_every_run(tmp_path):
     """What one replay does to a module of the project is not seen by the next."""
 
     project = project_of(tmp_path, [episode(n) for n in range(6)])
-    project.edit("program.py", "def main", "SEEN = []\n\ndef main").edit(
-        "program.py", "    if does", "    SEEN.append(n)\n    assert SEEN == [n]\n    if does", count=1
-    )
+    project.edit("program.py", "def main", "SEEN = []\n\ndef main")
+    fresh = "    SEEN.append(n)\n    assert SEEN == [n]\n    if does"
+    project.edit("program.py", "    if does", fresh, count=1)
     done, report = batch(project, "--all", "--workers", "1")
 
     assert report["outcomes"] == {"IDENTICAL": 6}, done.stdout
@@ -266,11 +266,8 @@ def test_library_that_cannot_be_set_up_twice(tmp_path):
     library = tmp_path / "site-packages"
     project = project_of(tmp_path, [episode(n) for n in range(4)])
     project.write("site-packages/registry.py", "names = set()\n")
-    project.edit(
-        "program.py",
-        "def main",
-        "import registry\nassert 'mine' not in registry.names\nregistry.names.add('mine')\n\ndef main",
-    )
+    once = "import registry\nassert not registry.names\nregistry.names.add('mine')\n"
+    project.edit("program.py", "def main", f"{once}\ndef main")
     path = os.pathsep.join([str(library), project.env["PYTHONPATH"]])
     done, report = batch(project.where(PYTHONPATH=path), "--all", "--workers", "1")
 

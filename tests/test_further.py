@@ -102,10 +102,11 @@ def test_sampling_goes_out_and_is_noted(project):
     assert recordings(project)[1].manifest.sampling["temperature"] == [0.5]
 
 
+SENDS = "URL, json=SENT, headers=HEADERS).json()['model']"
 CLIENTS = {
-    "requests": "import requests\n    return requests.post(URL, json=SENT, headers=HEADERS).json()['model']",
-    "httpx": "import httpx\n    return httpx.post(URL, json=SENT, headers=HEADERS).json()['model']",
-    "urllib3": "import urllib3\n    return urllib3.request('POST', URL, json=SENT, headers=HEADERS).json()['model']",
+    "requests": f"import requests\n    return requests.post({SENDS}",
+    "httpx": f"import httpx\n    return httpx.post({SENDS}",
+    "urllib3": f"import urllib3\n    return urllib3.request('POST', {SENDS}",
 }
 
 

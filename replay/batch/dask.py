@@ -72,7 +72,7 @@ class _Pace:
         self.size = max(1, min(fitting, self.size * 2, _LARGEST_CHUNK))
 
 
-class _Workers(WorkerPlugin):  # type: ignore[misc]
+class _Workers(WorkerPlugin):
     """Keeps workers of ours beside each Dask worker, one for each of its threads that asks."""
 
     def __init__(self, root: Path, store: Path) -> None:
@@ -102,11 +102,11 @@ class _Workers(WorkerPlugin):  # type: ignore[misc]
 def _replay_chunk(numbers: list[int], tasks: list[Task]) -> tuple[list[Done], float]:
     """Replay a chunk, on a Dask worker; tell how many seconds it took."""
     began = time.perf_counter()
-    workers: _Workers = get_worker().plugins[_PLUGIN]
-    replays = workers.replay(tasks)
+    workers: Any = get_worker().plugins[_PLUGIN]
+    replays: list[Replay] = workers.replay(tasks)
     return list(zip(numbers, replays, strict=True)), time.perf_counter() - began
 
 
-def _result(chunk: Future) -> tuple[list[Done], float]:
+def _result(chunk: Future[Any]) -> tuple[list[Done], float]:
     found: tuple[list[Done], float] = chunk.result()
     return found

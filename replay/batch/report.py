@@ -65,7 +65,8 @@ class Report:
         return tuple(
             result
             for result in self.results
-            if not result.expected and (result.outcome.agreed or result.outcome.kind in self.fail_on)
+            if not result.expected
+            and (result.outcome.agreed or result.outcome.kind in self.fail_on)
         )
 
     @property

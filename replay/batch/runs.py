@@ -117,10 +117,10 @@ def _has(store: Store, config: Config, episode: str, version: str) -> bool:
 def _run(line: str) -> Run:
     if line.startswith("{"):
         return _from_json(json.loads(line))
-    words = line.split()
-    if len(words) > 2:
+    episode, *version = line.split()
+    if len(version) > 1:
         raise ValueError(f"{line!r} is not `id` or `id version`")
-    return Run(*words)
+    return Run(episode, "".join(version))
 
 
 def _from_json(value: Json) -> Run:

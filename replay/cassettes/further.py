@@ -42,5 +42,3 @@ class FurtherTape(Tape):
         self._sent += 1
         self._recorded[self._sent] = played
         return played
-
-

@@ -38,34 +38,25 @@ class _Batch(click.Group):
         return super().parse_args(ctx, args)
 
 
-class _Size(click.ParamType):
-    name = "size"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        found = re.fullmatch(r"(\d+)([kmg]?)b?", str(value).lower())
-        if not found:
-            self.fail(f"{value!r} is not a size such as 800M or 2G", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
+def _size(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([kmg]?)b?", text.lower())
+    if not found:
+        raise click.BadParameter(f"{text!r} is not a size such as 800M or 2G")
+    return int(found[1]) * _UNITS[found[2]]
 
 
-class _Shard(click.ParamType):
-    name = "i/n"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        found = re.fullmatch(r"(\d+)/(\d+)", str(value))
-        if not found or not 1 <= int(found[1]) <= int(found[2]):
-            self.fail(f"{value!r} is not a shard such as 1/4", param, ctx)
-        return int(found[1]), int(found[2])
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise click.BadParameter(f"{text!r} is not a shard such as 1/4")
+    return int(found[1]), int(found[2])
 
 
-class _Kinds(click.ParamType):
-    name = "outcomes"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Kind, ...]:
-        names = [] if value == "never" else str(value).upper().split(",")
-        if unknown := sorted(set(names) - set(Kind)):
-            self.fail(f"{unknown[0]} is none of {', '.join(Kind)}, nor `never`", param, ctx)
-        return tuple(map(Kind, names))
+def _kinds(text: str) -> tuple[Kind, ...]:
+    names = [] if text == "never" else text.upper().split(",")
+    if unknown := sorted(set(names) - set(Kind)):
+        raise click.BadParameter(f"{unknown[0]} is none of {', '.join(Kind)}, nor `never`")
+    return tuple(map(Kind, names))
 
 
 def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +66,8 @@ def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--json", "as_json", type=Path, help="Write the report as JSON to this file."),
         click.option(
             "--fail-on",
-            type=_Kinds(),
+            type=_kinds,
+            metavar="OUTCOMES",
             help="Outcomes that make this fail, such as FAILED,UNHERMETIC; or `never`.",
         ),
     )
@@ -108,9 +100,13 @@ def batch() -> None:
 @click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster: tcp://HOST:8786.")
 @click.option("--ship", is_flag=True, help="Send episodes along; workers need no store.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds a replay; 0: no limit.")
-@click.option("--memory", type=_Size(), default=0, help="Address space a replay, such as 2G.")
+@click.option(
+    "--memory", type=_size, default="0", metavar="SIZE", help="Address space a replay, such as 2G."
+)
 @click.option("--resume", is_flag=True, help="Go on where the same batch ended.")
-@click.option("--shard", type=_Shard(), default="1/1", help="Run only this part, such as 2/4.")
+@click.option(
+    "--shard", type=_shard, default="1/1", metavar="I/N", help="Run only this part, such as 2/4."
+)
 @_reporting
 @click.pass_obj
 def run(config: Config, /, file: Path | None, **options: Any) -> NoReturn:

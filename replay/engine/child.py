@@ -32,7 +32,9 @@ class Worker:
     an exception, which might come of what is left in it. One that goes away is started anew.
     """
 
-    def __init__(self, folder: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
         environ = os.environ if environ is None else environ
         self._warm = _Process(("--warm",), folder, environ)
         self._cold = _Process((), folder, environ)

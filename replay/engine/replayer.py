@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A request that is another one than was recorded for its *step*, and was answered all the same."""
+    """A request that is not what was recorded for its *step*, and was answered all the same."""
 
     step: int
     change: Change

@@ -76,8 +76,9 @@ class _Fork:
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            ready, _, _ = select.select([self.pipe, requests], [], [], min(left, _LOOK))
-            if requests in ready:  # the runner sends nothing before it has its answer
+            runner = requests.fileno()
+            ready, _, _ = select.select([self.pipe, runner], [], [], min(left, _LOOK))
+            if runner in ready:  # the runner sends nothing before it has its answer
                 raise EOFError
             if self.pipe not in ready:
                 continue

@@ -28,10 +28,10 @@ def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: boo
     show_replay(replay, out)
     for moved in replay.moved:
         out.print(f"\n#{moved.step} moved in its {', '.join(moved.change)}:")
-        for line in difference_lines(moved.differences, "sent"):
-            out.print(escape(line), soft_wrap=True)
+        for text in difference_lines(moved.differences, "sent"):
+            out.print(escape(text), soft_wrap=True)
     table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
     for line in held:
-        table.add_row(*(escape(text) for text in (line.name, line.how, line.recorded, line.now)))
+        table.add_row(*map(escape, (line.name, line.how, line.recorded, line.now)))
     out.print()
     out.print(table)
