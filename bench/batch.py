@@ -155,7 +155,8 @@ def resident(pid: int) -> int:
     """Bytes of a process and all that it started, shared pages counted once each."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        lists = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [child for path in lists for child in path.read_text().split()]
     except OSError:
         return 0
     found = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)

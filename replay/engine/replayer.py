@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.guard import Guard, guarded, untrusting
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
@@ -137,6 +137,7 @@ def _run(
     with ExitStack() as stack:
         stack.enter_context(environment(manifest.environment, config.environment))
         stack.enter_context(guarded(guard))
+        stack.enter_context(untrusting())
         stack.enter_context(redirect_stdout(sys.stderr))  # what the program prints is not ours
         start = datetime.fromisoformat(manifest.clock)
         clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
