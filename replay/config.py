@@ -111,7 +111,8 @@ class Config:
     names the variables whose values are kept in a recording and put back for its replay. *engine*
     is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
     *max_age_days* are reported, 0 for never. *shared* is a store under the project's own, which is
-    read and never written; *tenant* is whose episodes are meant.
+    read and never written; *tenant* is whose episodes are meant. *versions* are names of your own
+    for versions, such as `baseline = "gpt-4o-2024-08-06"`.
     """
 
     root: Path = field(default_factory=Path)
@@ -128,6 +129,7 @@ class Config:
     max_age_days: int = 0
     shared: Path = Path()
     tenant: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""

@@ -78,6 +78,39 @@ class UnroutedRequest(ReplayStop):
         )
 
 
+class BudgetSpent(ReplayStop):
+    """Recording has cost what it may, or what it costs cannot be told."""
+
+    def __init__(self, budget: str, spent: str, calls: int, *, is_known: bool = True) -> None:
+        super().__init__(budget, spent, calls)
+        self.budget = budget
+        self.spent = spent
+        self.calls = calls
+        self.is_known = is_known
+
+    def __str__(self) -> str:
+        spent = f"${self.spent}" if self.is_known else "an amount that is not known"
+        return (
+            f"After {self.calls} calls, {spent} of ${self.budget} is spent; no further one is sent."
+            "\nNo recording was made. To allow more: --budget DOLLARS"
+        )
+
+
+class NotRewritten(ReplayStop):
+    """A client sends in a way in which its request cannot be changed any more."""
+
+    def __init__(self, request: str, client: str) -> None:
+        super().__init__(request, client)
+        self.request = request
+        self.client = client
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request} is sent by {self.client}, whose requests cannot go to another model.\n"
+            "Nothing was sent. Give the model to the program itself, and: replay record --from …"
+        )
+
+
 class CassetteNotRecorded(ReplayError):
     """A golden test has no cassette yet."""
 
@@ -303,6 +336,116 @@ class UnknownRecording(ReplayError):
             f"Episode {self.episode!r} has no complete recording.\n"
             f"Record one: replay record {self.entrypoint} --input FILE --id {self.episode}"
         )
+
+
+class UnknownVersion(ReplayError):
+    """
+    An episode has no recording of the version that was asked for.
+
+    *there* are the recordings that there are, a line each; *record* is the command that would make
+    one, with what it is expected to cost.
+    """
+
+    def __init__(
+        self, episode: str, version: str, there: tuple[str, ...], record: str = ""
+    ) -> None:
+        super().__init__(episode, version, there, record)
+        self.episode = episode
+        self.version = version
+        self.there = there
+        self.record = record
+
+    def __str__(self) -> str:
+        lines = [f"{self.episode} has no recording {self.version!r}. There is:"]
+        lines += [f"  {line}" for line in self.there]
+        if self.record:
+            lines.append(f"To record it: {self.record}")
+        return "\n".join(lines)
+
+
+class AmbiguousVersion(ReplayError):
+    """What was asked for are several recordings, made with different models."""
+
+    def __init__(self, episode: str, version: str, there: tuple[str, ...]) -> None:
+        super().__init__(episode, version, there)
+        self.episode = episode
+        self.version = version
+        self.there = there
+
+    def __str__(self) -> str:
+        lines = [f"{self.version!r} can mean several recordings of {self.episode}:"]
+        lines += [f"  {line}" for line in self.there]
+        lines.append("Name one by its id or by the model that answered.")
+        return "\n".join(lines)
+
+
+class BadLines(ReplayError):
+    """A list of runs has lines that mean nothing; *lines* say which, and why."""
+
+    def __init__(self, path: str, lines: tuple[str, ...]) -> None:
+        super().__init__(path, lines)
+        self.path = path
+        self.lines = lines
+
+    def __str__(self) -> str:
+        shown = [f"  {line}" for line in self.lines[:_SHOWN_LINES]]
+        if len(self.lines) > _SHOWN_LINES:
+            shown.append(f"  … and {len(self.lines) - _SHOWN_LINES} more")
+        return "\n".join([f"{self.path}: nothing was run, because of", *shown])
+
+
+class BadShards(ReplayError):
+    """Reports that are to be merged are not the shards of one batch."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"These reports cannot be merged: {self.why}.\n"
+            "Each is what one `replay batch FILE --shard i/n --json PATH` wrote, n in all."
+        )
+
+
+class CommandFailed(ReplayError):
+    """A program that we need (git, pip, uv) did not do what it was asked for."""
+
+    def __init__(self, command: str, said: str) -> None:
+        super().__init__(command, said)
+        self.command = command
+        self.said = said
+
+    def __str__(self) -> str:
+        lines = [f"  {line}" for line in self.said.splitlines()[-_SHOWN:]]
+        return "\n".join([f"This failed: {self.command}", *lines])
+
+
+class NotBisected(ReplayError):
+    """Between two revisions there is no first one that does not agree."""
+
+    def __init__(self, revision: str, why: str) -> None:
+        super().__init__(revision, why)
+        self.revision = revision
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.revision}: {self.why}.\n"
+            "--good takes a revision at which the replay agrees, --bad a later one at which not."
+        )
+
+
+class WorkerLost(ReplayError):
+    """A child process that was to replay could not be started."""
+
+    def __init__(self, how: str, printed: str = "") -> None:
+        super().__init__(how, printed)
+        self.how = how
+        self.printed = printed
+
+    def __str__(self) -> str:
+        return f"No worker could be started. {self.how}.{self.printed}"
 
 
 class Damaged(ReplayError):

@@ -172,7 +172,8 @@ class Outcome:
     How a replay ended, and the facts a person needs to act on it.
 
     *step* is the interaction at which it diverged, counted from 1, or 0 when that is not a matter
-    of one step. *what* is `request` or `output` for DIVERGED, otherwise empty.
+    of one step. *what* is `request` or `output` for DIVERGED; for FAILED it is `crash` or `timeout`
+    where the program did not get to its end; otherwise empty.
     """
 
     kind: Kind

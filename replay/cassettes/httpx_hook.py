@@ -57,7 +57,7 @@ def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = real(transport, request)
+            response = real(transport, _outgoing(http, tape, sent, request))
         except BaseException as error:
             take.end(error)
             raise
@@ -78,7 +78,7 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = await real(transport, request)
+            response = await real(transport, _outgoing(http, tape, sent, request))
         except BaseException as error:
             take.end(error)
             raise
@@ -89,6 +89,20 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
 
 def _sent(request: Any) -> Request:
     return Request(request.method, str(request.url), _headers(request.headers), request.content)
+
+
+def _outgoing(http: Any, tape: Tape, sent: Request, request: Any) -> Any:
+    """Give the request that goes out: the program's own, or what the tape makes of it."""
+    changed = tape.outgoing(sent)
+    if changed is sent:
+        return request
+    return http.Request(
+        changed.method,
+        changed.url,
+        headers=list(changed.headers),
+        content=changed.body,
+        extensions=request.extensions,
+    )
 
 
 def _headers(headers: Any) -> tuple[tuple[str, str], ...]:

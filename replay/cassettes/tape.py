@@ -17,7 +17,17 @@ from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
 from replay.errors import CassetteMiss
-from replay.model import Chunk, Closest, Failure, Headers, Interaction, Request, Response
+from replay.model import (
+    Change,
+    Chunk,
+    Closest,
+    Difference,
+    Failure,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+)
 
 Clock = Callable[[], float]
 Listener = Callable[[Interaction], None]
@@ -105,6 +115,14 @@ class Tape:
         """Indices of the interactions that answered nothing."""
         return tuple(i for i in range(len(self.interactions)) if i not in self._index.taken)
 
+    def moved(self) -> dict[int, tuple[Change, tuple[Difference, ...]]]:
+        """Tell of every adopted request, by index, how it differs from the recorded one."""
+        found = {
+            index: self._matcher.differences(self._index.requests[index], sent)
+            for index, sent in self.adopted.items()
+        }
+        return {index: (change_of(there), there) for index, there in found.items()}
+
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""
         host = canonical_url(url).partition("://")[2].partition("/")[0].partition(":")[0]
@@ -124,11 +142,19 @@ class Tape:
                 index = self._adopt(self._redactor.request(request))
             if index is not None:
                 return self._play(index)
-            if self.records:
+            if self.records and self.may_send(request):
                 return None
             miss = self._miss(self._redactor.request(request))
             self.misses.append(miss)
         raise miss
+
+    def may_send(self, sent: Request) -> bool:  # noqa: ARG002 - for those who decide by it
+        """Whether *sent*, which is not recorded, may be sent live."""
+        return True
+
+    def outgoing(self, request: Request) -> Request:
+        """Give what is to be sent where the program wants to send *request*."""
+        return request
 
     def ended(self, interaction: Interaction) -> None:
         """Hear that the program has got all it wants of a played response."""

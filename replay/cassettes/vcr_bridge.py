@@ -18,6 +18,7 @@ from vcr.request import Request as VcrRequest
 
 from replay.cassettes.coding import decoded
 from replay.cassettes.tape import Take, Tape
+from replay.errors import NotRewritten
 from replay.model import Failure, Headers, Interaction, Request, Response
 
 Route = Callable[[Request], Tape | None]
@@ -80,8 +81,12 @@ def _aiohttp_failures() -> Iterator[None]:
     patched = session._request
 
     async def _request(*args: Any, **kwargs: Any) -> Any:
-        with _noting_failures():
-            return await patched(*args, **kwargs)
+        token = _in_aiohttp.set(True)
+        try:
+            with _noting_failures():
+                return await patched(*args, **kwargs)
+        finally:
+            _in_aiohttp.reset(token)
 
     session._request = _request
     try:
@@ -91,6 +96,7 @@ def _aiohttp_failures() -> Iterator[None]:
 
 
 _begun: ContextVar[list[Take] | None] = ContextVar("replay_begun", default=None)
+_in_aiohttp: ContextVar[bool] = ContextVar("replay_in_aiohttp", default=False)
 
 
 @contextmanager
@@ -148,6 +154,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
             )
             if (begun := _begun.get()) is not None:
                 begun.append(state.take)
+            _rewrite(request, sent, tape.outgoing(sent))
         return state.played is not None
 
     def find_requests_with_most_matches(self, request: VcrRequest) -> list[tuple[Any, ...]]:
@@ -180,6 +187,16 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
                 return take
         tape = self._route(sent)
         return tape.take(sent) if tape and tape.records and not tape.ignores(sent.url) else None
+
+
+def _rewrite(request: VcrRequest, sent: Request, outgoing: Request) -> None:
+    """Change what vcrpy's connections are about to send; aiohttp's has it already."""
+    if outgoing is sent:
+        return
+    if _in_aiohttp.get():
+        raise NotRewritten(f"{sent.method} {sent.url}", "aiohttp")
+    request.uri, request.body = outgoing.url, outgoing.body
+    request.headers = dict(outgoing.headers)
 
 
 class _State:

@@ -11,7 +11,7 @@ import click
 
 from replay.cli.context import complete_episode, filter_of, filtered
 from replay.config import Config
-from replay.errors import ReplayError
+from replay.errors import ReplayError, ReplayStop
 from replay.model import Episode
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
       replay run episode_12345 --json | jq .outcome
     """
     from replay.engine.replayer import replay_episode
+    from replay.episodes.layers import find_episode
 
-    _show(replay_episode(_found(config, episode), config, pace=pace), as_json)
+    _show(replay_episode(find_episode(config, episode), config, pace=pace), as_json)
 
 
 @click.command("record")
@@ -50,6 +51,11 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
 @click.option("--tag", "tags", multiple=True, help="A tag to find it by: --tag refunds.")
 @click.option("--seed", default=0, show_default=True, help="Seed of random, numpy and uuid.")
 @click.option("--allow-error", is_flag=True, help="Keep a run that raised as a recording.")
+@click.option("--model", help="With --from: ask this model instead; tools answer as recorded.")
+@click.option("--sampling", multiple=True, metavar="NAME=VALUE", help="And with this parameter.")
+@click.option("--live-reads", is_flag=True, help="And send GET requests that are not recorded.")
+@click.option("--budget", type=float, help="And stop when this many dollars are spent.")
+@click.option("--yes", is_flag=True, help="And do not ask whether to spend them.")
 @click.pass_obj
 def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
     """
@@ -59,12 +65,16 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
       replay record examples.support_agent.agent:answer \\
           --input examples/support_agent/scenarios/episode_12345.json --id episode_12345
       replay record --from episode_12345
+      replay record --from episode_12345 --model gpt-4.1 --sampling temperature=0 --budget 0.10
     """
     from replay.engine.live import record_entrypoint
     from replay.episodes.layers import open_store
 
     case = _case(config, entrypoint, options["inputs"], options["episode"], options["source"])
     case = replace(case, tags=(*case.tags, *options["tags"]))
+    if options["model"]:
+        _record_further(config, case, options)
+        return
     with open_store(config) as store:
         done = record_entrypoint(
             store, config, case, seed=options["seed"], keep_errors=options["allow_error"]
@@ -110,11 +120,11 @@ def show(config: Config, episode: str, recording: str, as_json: bool) -> None:
       replay show episode_12345
       replay show episode_12 --recording b2:2d63 --json
     """
-    from replay.episodes.layers import recording_of
+    from replay.episodes.layers import find_episode, recording_of
     from replay.reports.episodes import show_episode, show_episode_json
     from replay.reports.terminal import console
 
-    found = _found(config, episode)
+    found = find_episode(config, episode)
     chosen = recording_of(found, recording)
     (show_episode_json if as_json else show_episode)(found, chosen, console())
 
@@ -235,16 +245,6 @@ def export(config: Config, /, episodes: tuple[str, ...], form: str, **options: A
             click.echo(str(path))
 
 
-def _found(config: Config, episode: str) -> Episode:
-    """Load the episode that is meant, without leave to write."""
-    from replay.episodes.layers import open_store, resolve
-    from replay.episodes.store import find
-
-    bundles = config.path(config.episodes)
-    with open_store(config, writable=False) as store:
-        return find(store, bundles, resolve(store, bundles, episode))
-
-
 def _imported(store: Store, config: Config, episode: str) -> str:
     """Tell which episode is meant, and have what its bundle holds in the store."""
     from replay.episodes.layers import resolve
@@ -268,6 +268,54 @@ def _show(replay: Any, as_json: bool) -> NoReturn:
     sys.exit(replay.outcome.exit_code)
 
 
+def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
+    """Say what it will call, ask, and record it."""
+    from decimal import Decimal
+
+    from replay.engine.estimate import estimate
+    from replay.engine.further import record_further
+    from replay.episodes.layers import open_store
+    from replay.errors import UnknownRecording
+
+    model, budget = options["model"], options["budget"]
+    if not options["source"]:
+        raise click.UsageError("--model needs --from EPISODE, whose recording answers for tools")
+    if not case.recordings:
+        raise UnknownRecording(case.id, case.entrypoint)
+    click.echo(f"This will ask {model}: {estimate(case.current, model)}.")
+    if not options["yes"]:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is here to say yes; if it is meant: --yes")
+        click.confirm("Go on?", abort=True)
+    try:
+        with open_store(config) as store:
+            done = record_further(
+                store,
+                config,
+                case,
+                model,
+                sampling=dict(map(_parameter, options["sampling"])),
+                live_reads=options["live_reads"],
+                budget=None if budget is None else Decimal(str(budget)),
+            )
+    except ReplayStop as stop:
+        click.echo(f"{stop}\nNo recording was added to {case.id}.", err=True)
+        sys.exit(1)
+    click.echo(f"Recorded {done.episode}: {done.calls} calls, as {done.bundle}")
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import json
+
+    name, sign, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        if not (name and sign):
+            raise click.UsageError(f"--sampling {text}: write NAME=VALUE") from None
+        return name, value
+
+
 def _case(
     config: Config,
     entrypoint: str | None,
@@ -277,11 +325,12 @@ def _case(
 ) -> Episode:
     """Work out what to record: a new case from its parts, or an episode that is there."""
     from replay.engine.entrypoint import read_inputs
+    from replay.episodes.layers import find_episode
 
     if source and (entrypoint or inputs or episode):
         raise click.UsageError("--from EPISODE brings its own entrypoint, inputs and name")
     if source:
-        return _found(config, source)
+        return find_episode(config, source)
     if not (entrypoint and inputs and episode):
         raise click.UsageError("give ENTRYPOINT, --input and --id, or --from EPISODE")
     return Episode(episode, entrypoint, read_inputs(inputs))

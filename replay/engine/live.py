@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.recorder import record
@@ -25,7 +27,13 @@ class Recorded:
 
 
 def record_entrypoint(
-    store: Store, config: Config, case: Episode, *, seed: int = 0, keep_errors: bool = False
+    store: Store,
+    config: Config,
+    case: Episode,
+    *,
+    seed: int = 0,
+    keep_errors: bool = False,
+    tape: Callable[..., Tape] = Tape,
 ) -> Recorded:
     """
     Run the entrypoint of *case* live, clock and seeds pinned; add the recording and export it.
@@ -42,7 +50,13 @@ def record_entrypoint(
             raise OtherEpisode(case.id)
     try:
         with record(
-            case.id, store=store, pin=True, seed=seed, keep_errors=keep_errors, config=config
+            case.id,
+            store=store,
+            pin=True,
+            seed=seed,
+            keep_errors=keep_errors,
+            config=config,
+            tape=tape,
         ) as run:
             run.entrypoint, run.inputs = case.entrypoint, case.inputs
             function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay

@@ -69,6 +69,7 @@ def changes_since(manifest: Manifest) -> tuple[Difference, ...]:
     return differences(then, now)
 
 
+@functools.cache
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)

@@ -88,6 +88,7 @@ def record(
     seed: int = 0,
     keep_errors: bool = True,
     config: Config | None = None,
+    tape: Callable[..., Tape] = Tape,
 ) -> Iterator[Run]:
     """
     Record what happens in the block as a recording of *episode*.
@@ -97,7 +98,7 @@ def record(
     and `replay list` says so.
 
     *pin* freezes the clock and seeds the random generators of the whole process, so that a replay
-    gives the very same ids and times; leave it off in a running service.
+    gives the very same ids and times; leave it off in a running service. *tape* makes the tape.
     """
     config = config or load_config(environ=os.environ)
     run = Run(episode)
@@ -105,7 +106,7 @@ def record(
         where = store if isinstance(store, Store) else _opened(store, config)
         if where is not store:
             stack.enter_context(where)
-        taking = _Taking(run, where, config, seed)
+        taking = _Taking(run, where, config, seed, tape)
         stack.enter_context(taking.open(pin, keep_errors))
         yield run
 
@@ -117,12 +118,14 @@ def _opened(path: Path | None, config: Config) -> Store:
 class _Taking:
     """Takes one run down: journal as it happens, recording at its end."""
 
-    def __init__(self, run: Run, store: Store, config: Config, seed: int) -> None:
+    def __init__(
+        self, run: Run, store: Store, config: Config, seed: int, tape: Callable[..., Tape]
+    ) -> None:
         self._run, self._store, self._config, self._seed = run, store, config, seed
         self._started = datetime.now(UTC)
         self._code = code_version(config.root)
         self._redactor = Redactor(config.redact)
-        self._tape = Tape(
+        self._tape = tape(
             records=True,
             redactor=self._redactor,
             ignore_hosts=config.ignore_hosts,
@@ -143,6 +146,8 @@ class _Taking:
                 stack.enter_context(using(self._tape))
                 self._run.begin()
                 yield
+            if self._tape.misses:  # which the program may have swallowed
+                raise self._tape.misses[0]
         except (Exception, SystemExit) as raised:
             error = failure(raised)
             if not keep_errors:
@@ -169,17 +174,18 @@ class _Taking:
     def _finish(self, attempt: int, error: Failure | None) -> None:
         self._journal.close()
         elapsed = round(time.perf_counter() - self._run.begun, 4)
-        run = self._run
+        run, recorded = self._run, self._tape.recorded
+        sent = [replace(x, request=self._tape.outgoing(x.request)) for x in recorded]
         run.recording = Recording(
             manifest=build_manifest(
-                self._tape.recorded,
+                sent,
                 started=self._started,
                 pinned=self._run.clock is not None,
                 seed=self._seed,
                 environment=chosen_environment(self._config.environment),
                 code=self._code,
             ),
-            interactions=self._tape.recorded,
+            interactions=recorded,
             output=self._redactor.json(run.output),
             failure=replace(error, message=self._redactor.json(error.message)) if error else None,
             elapsed=elapsed,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.guard import Guard, guarded, untrusting
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
@@ -29,7 +29,17 @@ from replay.golden.plain import plain
 from replay.golden.rules import Rules, rules_of
 from replay.llm.calls import read_call
 from replay.llm.prices import dollars
-from replay.model import Difference, Episode, Failure, Interaction, Json, Kind, Outcome, Recording
+from replay.model import (
+    Change,
+    Difference,
+    Episode,
+    Failure,
+    Interaction,
+    Json,
+    Kind,
+    Outcome,
+    Recording,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +55,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A request that is not what was recorded for its *step*, and was answered all the same."""
+
+    step: int
+    change: Change
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """
     What a replay found.
 
     *fidelity* is the share, 0 to 1, of the recorded response bytes that were served as recorded.
     *saved_dollars* is None when the price of a recorded call is not known; *changes* are the
-    versions that the manifest names and today's process has otherwise.
+    versions that the manifest names and today's process has otherwise; *moved* are the requests
+    that were let through although they differ.
     """
 
     episode: str
@@ -67,6 +87,7 @@ class Replay:
     changes: tuple[Difference, ...]
     seconds: float
     recorded_seconds: float
+    moved: tuple[Moved, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,11 +102,19 @@ class _Ended:
     attempts: list[Any] = field(default_factory=list)
 
 
-def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Replay:
+def replay_episode(
+    episode: Episode,
+    config: Config,
+    *,
+    recording: Recording | None = None,
+    adopts: bool = False,
+    pace: float = 0.0,
+) -> Replay:
     """
-    Re-execute the entrypoint of *episode* against its current recording.
+    Re-execute the entrypoint of *episode* against *recording*, by default its current one.
 
-    *pace* replays the gaps of streams: 0 at once, 1 as recorded.
+    With *adopts*, a request that changed is answered by what was recorded for the closest one, and
+    reported in `moved`. *pace* replays the gaps of streams: 0 at once, 1 as recorded.
 
     Raises:
         UnknownRecording: it has none.
@@ -97,18 +126,19 @@ def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Re
     if not episode.entrypoint:
         why = f"{episode.id} was imported, or recorded in a block without run.call(function, …)"
         raise BadEntrypoint(episode.entrypoint, why)
-    recording = episode.current
-    return _report(episode, recording, *_run(episode, recording, config, pace), config)
+    recording = recording or episode.current
+    return _report(episode, recording, *_run(episode, recording, config, adopts, pace), config)
 
 
 def _run(
-    episode: Episode, recording: Recording, config: Config, pace: float
+    episode: Episode, recording: Recording, config: Config, adopts: bool, pace: float
 ) -> tuple[Tape, _Ended]:
     manifest = recording.manifest
     guard, ended = Guard(), _Ended()
     with ExitStack() as stack:
         stack.enter_context(environment(manifest.environment, config.environment))
         stack.enter_context(guarded(guard))
+        stack.enter_context(untrusting())
         stack.enter_context(redirect_stdout(sys.stderr))  # what the program prints is not ours
         start = datetime.fromisoformat(manifest.clock)
         clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
@@ -119,6 +149,7 @@ def _run(
             command=f"replay record --from {episode.id}",
             matcher=Matcher(config.match),
             redactor=redactor,
+            adopts=adopts,
             pace=pace,
             ignore_hosts=config.ignore_hosts,
             heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
@@ -221,6 +252,7 @@ def _report(
         changes=changes_since(recording.manifest),
         seconds=ended.seconds,
         recorded_seconds=recording.elapsed,
+        moved=tuple(Moved(index + 1, *found) for index, found in sorted(tape.moved().items())),
     )
 
 

@@ -12,7 +12,15 @@ from replay.config import Config
 from replay.episodes.bundle import recording_id
 from replay.episodes.database import MEMORY
 from replay.episodes.queries import Filter, Hit, Row
-from replay.episodes.store import Incomplete, Store, bundle_path, known, read_bundle, united
+from replay.episodes.store import (
+    Incomplete,
+    Store,
+    bundle_path,
+    find,
+    known,
+    read_bundle,
+    united,
+)
 from replay.errors import (
     AmbiguousEpisode,
     BadFilter,
@@ -171,6 +179,13 @@ def resolve(store: Store, bundles: Path, given: str) -> str:
     if len(found) > 1:
         raise AmbiguousEpisode(given, tuple(found))
     return found[0] if found else given
+
+
+def find_episode(config: Config, given: str) -> Episode:
+    """Load the episode that is meant by *given*, from the stores or its bundle; writes nothing."""
+    bundles = config.path(config.episodes)
+    with open_store(config, writable=False) as store:
+        return find(store, bundles, resolve(store, bundles, given))
 
 
 def recording_of(episode: Episode, prefix: str = "") -> Recording:
