@@ -1,5 +1,5 @@
 """
-The pytest plugin: `@pytest.mark.golden`, the `golden` fixture, and what TEST_MODE means for them.
+The pytest plugin: the marks, the fixtures, and what TEST_MODE means for them.
 
 It is imported in every run of everyone who installs it, so it imports nothing heavy by itself.
 """
@@ -13,22 +13,40 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay.config import Config, Mode, load_config, test_mode
-from replay.errors import ReplayError, ReplayStop
+from replay.config import Config, Mode, load_config
+from replay.errors import OverBudget, ReplayError, ReplayStop
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
+    from replay.golden.smoke import Budget
+    from replay.golden.sources import Source
+    from replay.golden.staging import Stage
+    from replay.mocks.fixtures import MockHTTP, MockLLM
+    from replay.mocks.script import Script
+
 _CONFIG = pytest.StashKey[Config]()
+_SOURCE: pytest.StashKey[Source] = pytest.StashKey()
+_STAGE: pytest.StashKey[Stage] = pytest.StashKey()
+_SCRIPT: pytest.StashKey[Script] = pytest.StashKey()
+_BUDGET: pytest.StashKey[Budget] = pytest.StashKey()
 _STALE = "replay-stale"
+_STORY = "replay-story"
+_MOCKS = {"mock_llm", "mock_http"}
 _PASSED = pytest.StashKey[bool]()
 _LAST_PASSED = pytest.StashKey[bool]()
 _REWRITES = pytest.StashKey[bool]()
-_RUN_IT = "MOCK mode plays no cassettes: TEST_MODE=GOLDEN pytest {nodeid}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options to pytest's."""
+    parser.getgroup("golden-replay").addoption(
+        "--test-mode",
+        metavar="MODE",
+        help="Where answers come from: MOCK (what the test scripts), GOLDEN (its cassette), "
+        "LIVE_SMOKE (the real thing, under a budget). Goes before the variable TEST_MODE. "
+        "Example: pytest --test-mode GOLDEN",
+    )
     parser.getgroup("golden-replay").addoption(
         "--adopt",
         action="store_true",
@@ -49,24 +67,68 @@ def pytest_configure(config: pytest.Config) -> None:
         "golden(stem): replay cassettes/<stem>.yaml, offline and deterministic; "
         "assert … == golden compares with golden/<stem>.json. Default stem: module and test name.",
     )
+    config.addinivalue_line(
+        "markers",
+        "live_smoke: with TEST_MODE=LIVE_SMOKE, run on real traffic, under a budget; what comes "
+        "back must be of the shape of what the cassette of a golden test holds.",
+    )
+    mode = config.getoption("--test-mode")
     try:
-        config.stash[_CONFIG] = load_config(config.rootpath, os.environ)
-        test_mode(os.environ)
+        config.stash[_CONFIG] = load_config(
+            config.rootpath, os.environ, {"mode": mode} if mode else {}
+        )
     except ReplayError as error:
         raise pytest.UsageError(str(error)) from None
+    if config.stash[_CONFIG].test.mode is Mode.LIVE_SMOKE:
+        _refuse_to_write(config)
     if config.stash[_CONFIG].engine == "replay":
         _defer_rewriting(config)
 
 
+def _refuse_to_write(config: pytest.Config) -> None:
+    """A smoke run changes no file, and counts its budget in one process."""
+    if _record_mode(config) != "none" or config.getoption("--adopt"):
+        raise pytest.UsageError("LIVE_SMOKE records nothing: leave --record-mode and --adopt out")
+    if config.getoption("update_snapshots", None):
+        raise pytest.UsageError("LIVE_SMOKE approves nothing: leave --snapshot-update out")
+    if hasattr(config, "workerinput") or config.getoption("numprocesses", None):
+        raise pytest.UsageError("LIVE_SMOKE counts its budget in one process: add -n 0")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In MOCK mode, skip what needs a cassette, with the command that runs it."""
+    """Decide what answers each test; skip, with the reason, what nothing can answer."""
     golden = [item for item in items if _is_golden(item)]
     if golden:
         _check_stems(config, golden)
-    playing = _plays_cassettes(config)
+    own = [item for item in items if _is_ours(item)]
+    live = config.stash[_CONFIG].test.mode is Mode.LIVE_SMOKE
+    if own or live:
+        _cast(config, items if live else own)
+
+
+def _cast(config: pytest.Config, items: list[pytest.Item]) -> None:
+    from replay.golden.sources import Skipped, Uses, source_of
+
+    plays = _record_mode(config) != "none" or config.getoption("--adopt")
+    mode = Mode.GOLDEN if plays else config.stash[_CONFIG].test.mode
     for item in items:
-        if _is_golden(item) and not playing:
-            item.add_marker(pytest.mark.skip(reason=_RUN_IT.format(nodeid=item.nodeid)))
+        uses = Uses(_is_golden(item), _is_smoke(item), bool(_MOCKS & _fixtures(item)))
+        source = source_of(uses, mode, item.nodeid)
+        if isinstance(source, Skipped):
+            item.add_marker(pytest.mark.skip(reason=source.reason))
+        else:
+            item.stash[_SOURCE] = source
+            _limit(item, config)
+
+
+def _limit(item: pytest.Item, config: pytest.Config) -> None:
+    """Give *item* the limit of TEST_TIMEOUT, where it has none of its own."""
+    seconds = config.stash[_CONFIG].test.timeout
+    if not seconds or item.get_closest_marker("timeout"):
+        return
+    if not config.pluginmanager.has_plugin("timeout"):
+        raise pytest.UsageError("TEST_TIMEOUT is kept by pytest-timeout: leave -p no:timeout out")
+    item.add_marker(pytest.mark.timeout(seconds))
 
 
 def _check_stems(config: pytest.Config, golden: list[pytest.Item]) -> None:
@@ -138,36 +200,110 @@ def _defer_rewriting(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _golden_scene(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Play or record the cassette of a golden test."""
-    if not _is_golden(request.node):
+    """Let the test of ours be answered by what was decided on."""
+    item = request.node
+    if _SOURCE not in item.stash:
         yield
         return
+    stage = item.stash[_STAGE] = _stage(item)
+    with stage.playing():
+        yield
+    if item.config.stash[_CONFIG].test.debug:
+        item.user_properties.append((_STORY, f"{item.nodeid}\n  " + "\n  ".join(stage.story())))
+    try:
+        stage.end(passed=item.stash.get(_PASSED, False))
+    except OverBudget as error:
+        item.session.shouldstop = str(error)
+        raise
+    if stage.stale:
+        item.user_properties.append((_STALE, stage.stale))
+
+
+def _stage(item: pytest.Item) -> Stage:
+    """Set the stage that the source of the answers of *item* needs."""
+    from replay.golden.sources import Source
+
+    config = item.config.stash[_CONFIG]
+    match item.stash[_SOURCE]:
+        case Source.CASSETTE:
+            return _scene(item, config)
+        case Source.MOCKS:
+            from replay.mocks.stage import MockStage
+
+            return MockStage(_script(item), config)
+        case _:
+            return _smoke(item, config)
+
+
+def _scene(item: pytest.Item, config: Config) -> Stage:
     from replay.golden.scene import Scene
     from replay.golden.stem import stem_of
 
-    scene = Scene(
-        stem_of(request.node),
-        request.config.stash[_CONFIG],
-        record_mode=_record_mode(request.config),
-        nodeid=request.node.nodeid,
-        adopts=request.config.getoption("--adopt"),
+    return Scene(
+        stem_of(item),
+        config,
+        record_mode=_record_mode(item.config),
+        nodeid=item.nodeid,
+        adopts=item.config.getoption("--adopt"),
     )
-    with scene.playing():
-        yield
-    scene.end(passed=request.node.stash.get(_PASSED, False))
-    if scene.is_stale:
-        request.node.user_properties.append((_STALE, str(scene.path)))
+
+
+def _smoke(item: pytest.Item, config: Config) -> Stage:
+    from replay.golden.scene import cassette_path
+    from replay.golden.smoke import Budget, SmokeStage
+    from replay.golden.stem import stem_of
+
+    budget = item.config.stash.setdefault(_BUDGET, Budget(config.test))
+    cassette = cassette_path(config, stem_of(item)) if _is_golden(item) else None
+    return SmokeStage(config, budget, nodeid=item.nodeid, cassette=cassette)
+
+
+def _script(item: pytest.Item) -> Script:
+    from replay.mocks.script import Script
+
+    return item.stash.setdefault(_SCRIPT, Script())
+
+
+@pytest.fixture
+def mock_llm(request: pytest.FixtureRequest) -> MockLLM:
+    """
+    Script what models answer: `mock_llm.reply("…")`, `.tool_call(…)`, `.stream(…)`, `.error(429)`.
+
+    `mock_llm.requests` are those that were sent. In GOLDEN and LIVE_SMOKE, nobody asks the script.
+    """
+    from replay.mocks.fixtures import MockLLM
+
+    return MockLLM(_script(request.node), request.node.stash[_STAGE].tape.asked)
+
+
+@pytest.fixture
+def mock_http(request: pytest.FixtureRequest) -> MockHTTP:
+    """
+    Script what plain HTTP answers: `mock_http("GET", "https://…", json={…})`.
+
+    In GOLDEN and LIVE_SMOKE, nobody asks the script.
+    """
+    from replay.mocks.fixtures import MockHTTP
+
+    return MockHTTP(_script(request.node), request.node.stash[_STAGE].tape.asked)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """List the cassettes that are older than the project wants them."""
+    """List what tests left to be told: stories, old cassettes, what was spent."""
     reports = [r for group in terminalreporter.stats.values() for r in group]
     properties = [p for r in reports for p in getattr(r, "user_properties", ())]
-    stale = sorted({value for name, value in properties if name == _STALE})
-    if stale:
-        days = config.stash[_CONFIG].max_age_days
-        terminalreporter.section(f"cassettes older than {days} days")
-        for line in (*stale, "Record them again: pytest … --record-mode=rewrite"):
+    stories, stale = ([v for n, v in properties if n == kind] for kind in (_STORY, _STALE))
+    days = config.stash[_CONFIG].max_age_days
+    again = "Record them again: pytest … --record-mode=rewrite"
+    spent = [str(config.stash[_BUDGET])] if _BUDGET in config.stash else []
+    for title, lines in (
+        ("replay", stories),
+        (f"cassettes older than {days} days", [*sorted(set(stale)), again] if stale else []),
+        ("spent", spent),
+    ):
+        if lines:
+            terminalreporter.section(title)
+        for line in lines:
             terminalreporter.write_line(line)
 
 
@@ -191,9 +327,16 @@ def _is_golden(item: pytest.Item) -> bool:
     return item.get_closest_marker("golden") is not None
 
 
-def _plays_cassettes(config: pytest.Config) -> bool:
-    asked = _record_mode(config) != "none" or config.getoption("--adopt")
-    return asked or test_mode(os.environ) is not Mode.MOCK
+def _is_smoke(item: pytest.Item) -> bool:
+    return item.get_closest_marker("live_smoke") is not None
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return _is_golden(item) or _is_smoke(item) or bool(_MOCKS & _fixtures(item))
 
 
 def _record_mode(config: pytest.Config) -> str:

@@ -16,6 +16,7 @@ LAYERS = (
     "llm",
     "episodes",
     "golden",
+    "mocks",
     "engine",
     "reports",
     "plugin",

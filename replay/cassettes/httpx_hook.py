@@ -53,11 +53,12 @@ def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
         tape = route(sent)
         if tape is None or _bypassed(http, tape, request):
             return real(transport, request)
+        sent = tape.outgoing(sent)
         if recorded := tape.answer(sent):
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = real(transport, request)
+            response = real(transport, _as_sent(http, request, sent))
         except BaseException as error:
             take.end(error)
             raise
@@ -73,12 +74,13 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
         tape = route(sent)
         if tape is None or _bypassed(http, tape, request):
             return await real(transport, request)
+        sent = tape.outgoing(sent)
         if recorded := tape.answer(sent):
             await _cancelled_again(recorded)
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = await real(transport, request)
+            response = await real(transport, _as_sent(http, request, sent))
         except BaseException as error:
             take.end(error)
             raise
@@ -89,6 +91,19 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
 
 def _sent(request: Any) -> Request:
     return Request(request.method, str(request.url), _headers(request.headers), request.content)
+
+
+def _as_sent(http: Any, request: Any, sent: Request) -> Any:
+    """Let *request* say what *sent* says, which the tape may have changed."""
+    if sent == _sent(request):
+        return request
+    return http.Request(
+        sent.method,
+        sent.url,
+        headers=list(sent.headers),
+        content=sent.body,
+        extensions=request.extensions,
+    )
 
 
 def _headers(headers: Any) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,7 @@ from replay.cassettes.matching import Matcher, change_of
 from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
-from replay.errors import CassetteMiss
+from replay.errors import CassetteMiss, Miss
 from replay.model import Chunk, Closest, Failure, Headers, Interaction, Request, Response
 
 Clock = Callable[[], float]
@@ -35,6 +35,10 @@ def _nobody(_: Interaction) -> None:
     """Listen to nothing."""
 
 
+def _as_it_is(request: Request) -> Request:
+    return request
+
+
 class Tape:
     """
     Answer requests from *interactions* and, with *records*, take down the others as they happen.
@@ -47,7 +51,8 @@ class Tape:
 
     *source* and *command* go into the error of a miss: where the recording lies, and what to run if
     the change is intended. *heard* is told of every interaction when its response has ended, played
-    or recorded.
+    or recorded. *outgoing* may change a request before it is matched or sent; doing so again
+    changes nothing. `asked` lists what the tape was asked for.
     """
 
     def __init__(
@@ -63,12 +68,15 @@ class Tape:
         pace: float = 0.0,
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
+        outgoing: Callable[[Request], Request] = _as_it_is,
         clock: Clock = time.perf_counter,
     ) -> None:
         self.interactions = tuple(interactions)
         self.records = records
         self.plays: list[Play] = []
-        self.misses: list[CassetteMiss] = []
+        self.misses: list[Miss] = []
+        self.asked: list[Request] = []
+        self.outgoing = outgoing
         self.adopted: dict[int, Request] = {}
         self.bindings = Bindings()
         self.pace = pace
@@ -104,6 +112,11 @@ class Tape:
         played = {play.index for play in self.plays}
         return tuple(i for i in range(len(self.interactions)) if i not in played)
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether a request is under way that is being recorded."""
+        return bool(self._open)
+
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""
         host = canonical_url(url).partition("://")[2].partition("/")[0].partition(":")[0]
@@ -119,6 +132,7 @@ class Tape:
         """
         sent = self._redactor.request(request)
         with self._lock:
+            self.asked.append(request)
             index = self._next(sent)
             if index is None and self._adopts:
                 index = self._adopt(sent)
