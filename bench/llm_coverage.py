@@ -48,9 +48,7 @@ SAID = {
         rb'|"(?:functionCall|toolUse)": ?\{'
     ),
     "usage": re.compile(rb'(?:_tokens|Tokens|okenCount|_eval_count|token_count)": ?[1-9]'),
-    "text": re.compile(
-        rb'"(?:text|content|outputText|response|completion|generation|delta)": ?"(?!")'
-    ),
+    "text": re.compile(rb'"(?:text|content|outputText|response|completion|generation)": ?"(?!")'),
 }
 
 
@@ -77,7 +75,8 @@ def said(interaction: Interaction) -> dict[str, bool]:
     found = {name: bool(p.search(where.get(name, body))) for name, p in SAID.items()}
     vectors = re.search(rb'"(?:embedding|embeddings|values)": ?', body)
     model = re.search(r"/model/|/models/|/deployments/", request.url)
-    return found | {"text": found["text"] and not vectors, "model": found["model"] or bool(model)}
+    spoken = b'"output_text"' in body if "/responses" in request.url else found["text"]
+    return found | {"text": spoken and not vectors, "model": found["model"] or bool(model)}
 
 
 def was_read(call: Call | None) -> dict[str, bool]:
@@ -89,7 +88,7 @@ def was_read(call: Call | None) -> dict[str, bool]:
         "messages": bool(call.sent),
         "tool calls": any(answer.tool_calls for answer in call.answers),
         "usage": bool(call.tokens.sent or call.tokens.received),
-        "text": any(answer.text or answer.refusal or answer.tool_calls for answer in call.answers),
+        "text": any(answer.text or answer.refusal or answer.others for answer in call.answers),
     }
 
 

@@ -108,6 +108,39 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
+class NormalizationRule:
+    """
+    One rule of the project's own: where it holds, which is one of the first four, and what it does.
+
+    *path* is a JSON path, *key* names members at any depth (`*_ref` too), *pattern* a regular
+    expression, *type* a JSON type. *do* is `number`, `mask`, `drop`, `sort`, `round` (to *digits*
+    significant ones), `unicode` or `whitespace`.
+    """
+
+    path: str = ""
+    key: tuple[str, ...] = ()
+    pattern: str = ""
+    type: str = ""
+    do: str = "number"
+    digits: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """
+    What is noise in outputs: *rules* of one's own, which come first; built-in ones by their names.
+
+    *add* turns on some that are off, *remove* turns off some that are on; those in *order* get
+    their turn before all others.
+    """
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    rules: dict[str, NormalizationRule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """
     Where things are, and what is left out of recordings.
@@ -127,6 +160,7 @@ class Config:
     ignore_hosts: tuple[str, ...] = TELEMETRY_HOSTS
     redact: Redaction = field(default_factory=Redaction)
     match: Matching = field(default_factory=Matching)
+    normalize: Normalization = field(default_factory=Normalization)
     test: Staging = field(default_factory=Staging)
     engine: str = "vcrpy"
     max_age_days: int = 0

@@ -111,6 +111,58 @@ class NothingProposed(ReplayError):
         )
 
 
+class NothingPending(ReplayError):
+    """No change that waits for a decision is called that."""
+
+    def __init__(self, glob: str, waiting: tuple[str, ...]) -> None:
+        super().__init__(glob, waiting)
+        self.glob = glob
+        self.waiting = waiting
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.waiting[:_SHOWN]) or "nothing"
+        more = len(self.waiting) - _SHOWN
+        also = f" and {more} more" if more > 0 else ""
+        said = f"Nothing that waits is called {self.glob!r}. Waiting: {shown}{also}."
+        return f"{said}\nSee: replay review"
+
+
+class NothingToUndo(ReplayError):
+    """No decision is left that could be taken back."""
+
+    def __str__(self) -> str:
+        return "There is no decision to undo. What waits: replay review"
+
+
+class NoRevision(ReplayError):
+    """git does not know the revision, or this is no repository."""
+
+    def __init__(self, revision: str, why: str) -> None:
+        super().__init__(revision, why)
+        self.revision = revision
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"git cannot compare with {self.revision!r}: {self.why}.\n"
+            "In CI, fetch it first: git fetch --depth=1 origin main:refs/remotes/origin/main"
+        )
+
+
+class NoTraffic(ReplayError):
+    """A test asks for what was said, and plays no cassette."""
+
+    def __str__(self) -> str:
+        return "There is no transcript without a cassette: mark the test with @pytest.mark.golden."
+
+
+class UnknownOption(ReplayError):
+    """syrupy's filters work on its own serializer, which a golden does not use."""
+
+    def __str__(self) -> str:
+        return "golden() takes no matcher, include or exclude: use golden(normalize=[...])."
+
+
 class NotCollected(ReplayError):
     """pytest could not collect the tests, so nothing can be said of all of them."""
 
@@ -380,13 +432,15 @@ class ShapeChanged(ReplayError):
         )
 
 
-def difference_lines(differences: Iterable[Difference], now: str) -> list[str]:
-    """Show each difference as its path and both values, recorded above *now* (`sent`, `now`)."""
+def difference_lines(
+    differences: Iterable[Difference], now: str, *, was: str = "recorded"
+) -> list[str]:
+    """Show each difference as its path and both values, *was* above *now* (`sent`, `now`)."""
     shown = list(differences)
     lines = []
     for difference in shown[:_SHOWN]:
         lines.append(f"  {difference.path or '(everything)'}")
-        lines += [f"    {line}" for line in _both(difference.recorded, difference.now, now)]
+        lines += [f"    {line}" for line in _both(difference.recorded, difference.now, was, now)]
     if len(shown) > _SHOWN:
         lines.append(f"  … and {len(shown) - _SHOWN} more")
     return lines
@@ -407,13 +461,13 @@ def _closest_lines(closest: Closest | None) -> list[str]:
     ]
 
 
-def _both(recorded: object, now: object, word: str) -> list[str]:
+def _both(recorded: object, now: object, was: str, word: str) -> list[str]:
     """Show two values: texts of several lines as a line diff, long ones from where they part."""
     if isinstance(recorded, str) and isinstance(now, str):
         if "\n" in recorded + now:
             return _line_diff(recorded, now)
         recorded, now = _around_the_change(recorded, now)
-    return [f"recorded: {_short(recorded)}", f"{word + ':':<9} {_short(now)}"]
+    return [f"{was}: {_short(recorded)}", f"{word + ':':<{len(was) + 1}} {_short(now)}"]
 
 
 def _line_diff(recorded: str, now: str) -> list[str]:

@@ -19,9 +19,12 @@ from replay.errors import OverBudget, ReplayError, ReplayStop
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
+    from replay.cassettes.tape import Tape
+    from replay.golden.assertion import GoldenAssertion
     from replay.golden.smoke import Budget
     from replay.golden.sources import Source
     from replay.golden.staging import Stage
+    from replay.golden.uncompared import Uncompared
     from replay.mocks.fixtures import MockHTTP, MockLLM
     from replay.mocks.script import Script
 
@@ -32,6 +35,8 @@ _SCRIPT: pytest.StashKey[Script] = pytest.StashKey()
 _BUDGET: pytest.StashKey[Budget] = pytest.StashKey()
 _STALE = "replay-stale"
 _STORY = "replay-story"
+_UNUSED = "replay-unused-golden"
+_USED = pytest.StashKey[set[Path]]()
 _MOCKS = {"mock_llm", "mock_http"}
 _PASSED = pytest.StashKey[bool]()
 _LAST_PASSED = pytest.StashKey[bool]()
@@ -56,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("golden-replay").addoption(
         "--golden-stems",
         metavar="FILE",
-        help="Write the stems of the collected golden tests to FILE, one a line.",
+        help="Write the stem of each collected test to FILE, after `golden` or `test`, one a line.",
     )
 
 
@@ -99,7 +104,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Decide what answers each test; skip, with the reason, what nothing can answer."""
     golden = [item for item in items if _is_golden(item)]
     if golden:
-        _check_stems(config, golden)
+        _check_stems(golden)
+    if file := config.getoption("--golden-stems"):
+        _write_stems(Path(file), [item for item in items if _is_function(item)])
     own = [item for item in items if _is_ours(item)]
     live = config.stash[_CONFIG].test.mode is Mode.LIVE_SMOKE
     if own or live:
@@ -131,8 +138,8 @@ def _limit(item: pytest.Item, config: pytest.Config) -> None:
     item.add_marker(pytest.mark.timeout(seconds))
 
 
-def _check_stems(config: pytest.Config, golden: list[pytest.Item]) -> None:
-    from replay.golden.stem import shared_stem, stem_of
+def _check_stems(golden: list[pytest.Item]) -> None:
+    from replay.golden.stem import shared_stem
 
     if shared := shared_stem(golden):
         one, other, stem = shared
@@ -141,13 +148,22 @@ def _check_stems(config: pytest.Config, golden: list[pytest.Item]) -> None:
             'recording. Give one a name of its own: @pytest.mark.golden("name"), or with a '
             'parameter in it: @pytest.mark.golden("name_{parameter}")'
         )
-    if file := config.getoption("--golden-stems"):
-        Path(file).write_text("".join(f"{stem_of(item)}\n" for item in golden), "utf-8")
+
+
+def _write_stems(file: Path, items: list[pytest.Item]) -> None:
+    from replay.golden.stem import stem_of
+
+    kinds = ("golden" if _is_golden(item) else "test" for item in items)
+    lines = (f"{kind} {stem_of(item)}\n" for kind, item in zip(kinds, items, strict=True))
+    file.write_text("".join(lines), "utf-8")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Note whether the test itself passed: only then may a new cassette replace the old one."""
+    looked = item.stash.get(_PASSED, False) and _is_function(item) and _compares(item)
+    if call.when == "teardown" and looked:
+        _note_unused(item)
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = item.config.stash[_LAST_PASSED] = report.passed
@@ -155,6 +171,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed and isinstance(error, ReplayError | ReplayStop):
         report.longrepr = str(error)  # it says it all; the way there is the SDK's
     return report
+
+
+def _note_unused(item: pytest.Item) -> None:
+    """Find the goldens that a test which has passed did not look at; syrupy's options decide."""
+    config = item.config
+    folder = config.stash[_CONFIG].path(config.stash[_CONFIG].golden)
+    if config.getoption("disable_unused_snapshots", False) or not folder.is_dir():
+        return
+    from replay.golden.orphans import unused_goldens
+    from replay.golden.stem import stem_of
+
+    used = item.stash.get(_USED, set[Path]())
+    removes = config.getoption("update_snapshots") and not config.getoption("no_cleanup")
+    for path in unused_goldens(folder, stem_of(item), used, removes=removes, environ=os.environ):
+        item.user_properties.append((_UNUSED, str(path)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -199,15 +230,15 @@ def _defer_rewriting(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _golden_scene(request: pytest.FixtureRequest) -> Iterator[None]:
+def _golden_scene(request: pytest.FixtureRequest) -> Iterator[Tape | None]:
     """Let the test of ours be answered by what was decided on."""
     item = request.node
     if _SOURCE not in item.stash:
-        yield
+        yield None
         return
     stage = item.stash[_STAGE] = _stage(item)
-    with stage.playing():
-        yield
+    with stage.playing() as tape:
+        yield tape
     if item.config.stash[_CONFIG].test.debug:
         item.user_properties.append((_STORY, f"{item.nodeid}\n  " + "\n  ".join(stage.story())))
     try:
@@ -289,42 +320,72 @@ def mock_http(request: pytest.FixtureRequest) -> MockHTTP:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """List what tests left to be told: stories, old cassettes, what was spent."""
+    """List what tests left to be told, and what to do about it."""
+    days = config.stash[_CONFIG].max_age_days
     reports = [r for group in terminalreporter.stats.values() for r in group]
     properties = [p for r in reports for p in getattr(r, "user_properties", ())]
-    stories, stale = ([v for n, v in properties if n == kind] for kind in (_STORY, _STALE))
-    days = config.stash[_CONFIG].max_age_days
-    again = "Record them again: pytest … --record-mode=rewrite"
-    spent = [str(config.stash[_BUDGET])] if _BUDGET in config.stash else []
-    for title, lines in (
-        ("replay", stories),
-        (f"cassettes older than {days} days", [*sorted(set(stale)), again] if stale else []),
-        ("spent", spent),
+    for name, title, command in (
+        (_STORY, "what each test was pinned to, and what matched", ""),
+        (
+            _STALE,
+            f"cassettes older than {days} days",
+            "Record them again: pytest … --record-mode=rewrite",
+        ),
+        (
+            _UNUSED,
+            "goldens that their test no longer looks at",
+            "Remove them: the same tests with --snapshot-update",
+        ),
     ):
-        if lines:
-            terminalreporter.section(title)
-        for line in lines:
-            terminalreporter.write_line(line)
+        if found := sorted({value for key, value in properties if key == name}):
+            _list(terminalreporter, title, *found, command)
+    if _BUDGET in config.stash:
+        _list(terminalreporter, "spent", str(config.stash[_BUDGET]))
+
+
+def _list(terminalreporter: Any, title: str, *lines: str) -> None:
+    terminalreporter.section(title)
+    for line in filter(None, lines):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest, snapshot: SnapshotAssertion) -> SnapshotAssertion:
+def golden(
+    request: pytest.FixtureRequest, snapshot: SnapshotAssertion, _golden_scene: Tape | None
+) -> Iterator[GoldenAssertion | Uncompared]:
     """
     The approved output of this test: `assert result == golden`.
 
     What varies from run to run is normalized first; `--snapshot-update` approves what is there now.
-    The mark of the same name is what plays a cassette; without it, the fixture only compares.
+    The mark of the same name is what plays a cassette; without it, the fixture only compares. On
+    mocks and in LIVE_SMOKE, where other things are said, every output is equal.
     """
-    from replay.golden.extension import GoldenLocation, golden_extension
+    from replay.golden.assertion import golden_of
+    from replay.golden.uncompared import Uncompared
+    from replay.golden.writing import is_ci
 
     config = request.config.stash[_CONFIG]
-    own = snapshot.use_extension(golden_extension(config.path(config.golden)))
-    own.test_location = GoldenLocation(request.node)
-    return own
+    own = golden_of(snapshot, request.node, config, _golden_scene, ci=is_ci(os.environ))
+    if not _compares(request.node):
+        yield Uncompared(own)
+        return
+    yield own
+    request.node.stash[_USED] = own.settle(passed=request.node.stash.get(_PASSED, False))
 
 
 def _is_golden(item: pytest.Item) -> bool:
     return item.get_closest_marker("golden") is not None
+
+
+def _is_function(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function)  # a doctest has no fixtures, and no stem
+
+
+def _compares(item: pytest.Item) -> bool:
+    """Whether the goldens of *item* are compared: what they approve is its cassette's."""
+    from replay.golden.sources import Source
+
+    return item.stash.get(_SOURCE, Source.CASSETTE) is Source.CASSETTE
 
 
 def _is_smoke(item: pytest.Item) -> bool:

@@ -83,7 +83,8 @@ def project(tmp_path: Path, standin: str) -> Project:
         "[tool.pytest.ini_options]\n"
         'asyncio_mode = "auto"\n'
     )
-    outer = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI", "TEST_", "REPLAY"))}
+    own = ("OPENAI", "TEST_", "REPLAY", "GITHUB_")
+    outer = {k: v for k, v in os.environ.items() if not k.startswith(own)} | {"CI": "false"}
     env = outer | {
         "OPENAI_API_KEY": "not-a-key",
         "OPENAI_BASE_URL": f"{standin}/v1",

@@ -80,8 +80,8 @@ def test_recorded_tests_pass_offline(playing):
     ]
     assert sorted(p.name for p in (playing.root / "golden").iterdir()) == [
         "named.json",
-        "test_agent.TestClass.test_method[reply].json",
-        "test_agent.TestClass.test_method[tools].json",
+        "test_agent.TestClass.test_method@reply.json",
+        "test_agent.TestClass.test_method@tools.json",
         "test_agent.test_async.json",
         "test_agent.test_parametrised[Ada].json",
         "test_agent.test_parametrised[Bob-..-x].json",
@@ -200,13 +200,15 @@ def test_a_new_recording_is_not_adopted(playing):
 
 
 def test_changed_output_shows_the_diff(playing):
-    """syrupy's diff of the normalized output."""
+    """The field, what was approved, and what is there now."""
 
     playing.edit("examples/support_agent/conversation.py", "tools_used=", "tools_used=['x'] + ")
     done = playing.pytest("test_agent.py::test_sync")
 
     assert done.returncode == 1
-    assert 'E         +     "x",' in done.stdout
+    assert "golden/named.json: 1 field differs" in done.stdout
+    assert "tools_used[0]" in done.stdout
+    assert "now:      'x'" in done.stdout
 
 
 def test_failing_test_leaves_the_old_cassette(project):

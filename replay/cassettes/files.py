@@ -13,10 +13,11 @@ from pathlib import Path
 
 from replay.atomic import write_atomic
 from replay.cassettes.compiled import WORTH_IT, Compiled, cache_folder
-from replay.cassettes.reading import CassetteFile, Source, read_bytes, read_source
+from replay.cassettes.reading import OWN, CassetteFile, Source, read_bytes, read_source
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.rewriting import New, Unwritable, rewritten
 from replay.cassettes.scanner import guard
+from replay.cassettes.yaml_v1 import silence
 from replay.errors import Damaged, NotWritten
 from replay.model import Interaction
 
@@ -108,6 +109,9 @@ def _write(
 ) -> None:
     plan = _plan(wanted, began, there)
     guard(path, (entry.interaction for entry in plan if isinstance(entry, New)))
+    if not plan and began and (there is None or there.form is OWN):
+        write_atomic(path, silence(began))
+        return
     if there and plan == list(range(len(there.interactions))):
         return
     try:

@@ -68,6 +68,11 @@ def cassette(items: Sequence[str]) -> str:
     return "".join([_HEAD, *items, END]) if items else f"{_HEAD[:-1]} []\n{END}"
 
 
+def silence(began: datetime) -> str:
+    """Write the cassette of a program that sent nothing: what is left to keep is its clock."""
+    return f"{_HEAD[:-1]} []\nreplay:\n  began: {_single(began.isoformat())}\n{END}"
+
+
 def item(interaction: Interaction, began: datetime | None = None) -> str:
     """Write one interaction; *began* is the time at which the recording session did, if given."""
     request = interaction.request

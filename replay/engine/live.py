@@ -11,7 +11,7 @@ from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoi
 from replay.engine.recorder import record
 from replay.episodes.store import Store, export_bundle, find
 from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
-from replay.golden.normalization import plain
+from replay.golden.plain import plain
 from replay.model import Episode
 
 

@@ -25,8 +25,8 @@ from replay.engine.entrypoint import entrypoint_name
 from replay.engine.manifest import build_manifest, chosen_environment, code_version
 from replay.episodes.store import Store
 from replay.errors import BadEntrypoint, NotJson, ReplayError
-from replay.golden.normalization import plain
 from replay.golden.pinning import PinnedClock, pinned
+from replay.golden.plain import plain
 from replay.model import Episode, Failure, Interaction, Json, Recording
 
 _log = logging.getLogger("replay")

@@ -24,8 +24,9 @@ from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoi
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
 from replay.errors import BadEntrypoint, ReplayError, ReplayStop, UnknownRecording
-from replay.golden.normalization import plain
 from replay.golden.pinning import environment, pinned
+from replay.golden.plain import plain
+from replay.golden.rules import Rules, rules_of
 from replay.llm.calls import read_call
 from replay.llm.prices import dollars
 from replay.model import Difference, Episode, Failure, Interaction, Json, Kind, Outcome, Recording
@@ -97,7 +98,7 @@ def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Re
         why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
         raise BadEntrypoint(episode.entrypoint, why)
     recording = episode.current
-    return _report(episode, recording, *_run(episode, recording, config, pace))
+    return _report(episode, recording, *_run(episode, recording, config, pace), config)
 
 
 def _run(
@@ -145,7 +146,7 @@ def _run(
 
 
 def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
-    recording: Recording, tape: Tape, ended: _Ended
+    recording: Recording, tape: Tape, ended: _Ended, rules: Rules
 ) -> Outcome:
     if ended.attempts:
         return Outcome(Kind.UNHERMETIC, detail=str(ended.attempts[0]))
@@ -156,7 +157,7 @@ def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
     if ended.failure != recording.failure:
         return _diverged_failure(recording, ended)
     recorded = tape.bindings.value(recording.output)
-    differences = output_differences(recorded, ended.output)
+    differences = output_differences(recorded, ended.output, rules)
     if unplayed := tape.unplayed:
         steps = ", ".join(f"#{index + 1}" for index in unplayed)
         detail = f"The program did not send {steps} of {len(tape.interactions)} recorded calls."
@@ -195,7 +196,9 @@ def _said(error: Failure | None) -> str:
     return f"{error.kind}: {error.message}" if error else "nothing"
 
 
-def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -> Replay:
+def _report(
+    episode: Episode, recording: Recording, tape: Tape, ended: _Ended, config: Config
+) -> Replay:
     played = {play.index for play in tape.plays}
     total = sum(map(_size, recording.interactions))
     served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
@@ -204,7 +207,7 @@ def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -
     return Replay(
         episode=episode.id,
         recording=recording_id(recording),
-        outcome=_outcome(recording, tape, ended),
+        outcome=_outcome(recording, tape, ended, rules_of(config)),
         steps=tuple(
             _step(number, interaction, "exact" if number - 1 in played else "not played")
             for number, interaction in enumerate(recording.interactions, 1)

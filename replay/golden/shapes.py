@@ -9,7 +9,8 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from replay.canonical import json_body
-from replay.llm.calls import read_call, sse_data
+from replay.llm.calls import read_call
+from replay.llm.exchange import sse_data
 from replay.model import Difference, Interaction, Json
 
 _ABSENT = "(absent)"

@@ -9,9 +9,8 @@ from replay.config import Mode
 
 
 class Source(StrEnum):
-    """What answers a test; NONE is a test that is no business of ours."""
+    """What answers a test."""
 
-    NONE = "none"
     CASSETTE = "cassette"
     MOCKS = "mocks"
     LIVE = "live"
@@ -33,11 +32,9 @@ class Uses:
     mocks: bool
 
 
-def source_of(  # noqa: PLR0911 - one line a decision
-    uses: Uses, mode: Mode, nodeid: str
-) -> Source | Skipped:
+def source_of(uses: Uses, mode: Mode, nodeid: str) -> Source | Skipped:
     """
-    Decide what answers the test *nodeid*.
+    Decide what answers the test *nodeid*, which uses something of ours, or runs in LIVE_SMOKE.
 
     >>> source_of(Uses(golden=True, smoke=False, mocks=True), Mode.MOCK, "test_it.py::test_it")
     <Source.MOCKS: 'mocks'>
@@ -52,6 +49,4 @@ def source_of(  # noqa: PLR0911 - one line a decision
         return Source.MOCKS
     if uses.golden:
         return Skipped(f"MOCK mode plays no cassettes: TEST_MODE=GOLDEN pytest {nodeid}")
-    if uses.smoke:
-        return Skipped(f"it needs real traffic: TEST_MODE=LIVE_SMOKE pytest {nodeid}")
-    return Source.NONE
+    return Skipped(f"it needs real traffic: TEST_MODE=LIVE_SMOKE pytest {nodeid}")

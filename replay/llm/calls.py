@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from replay.llm import anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses
 from replay.llm.conversation import Call, Message, Tokens, ToolCall
-from replay.llm.exchange import Exchange, Family, exchange, sse_data
+from replay.llm.exchange import Exchange, Family, exchange
 from replay.model import Interaction
 
-__all__ = ["Call", "Message", "Tokens", "ToolCall", "family_of", "read_call", "sse_data"]
+__all__ = ["Call", "Message", "Tokens", "ToolCall", "family_of", "read_call"]
 
 
 _FAMILIES: tuple[Family, ...] = (

@@ -100,6 +100,7 @@ def read_tokens(usage: Json) -> Tokens:
         received=received,
         cached=count(read, "cached_tokens") or count(usage, "prompt_cache_hit_tokens"),
         reasoning=count(wrote, "reasoning_tokens"),
+        stored=count(read, "cache_write_tokens"),
     )
 
 

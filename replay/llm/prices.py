@@ -16,12 +16,12 @@ def dollars(call: Call, at: datetime) -> Decimal | None:
     Price *call* as it was billed at *at*, in US dollars, by its provider's own list.
 
     None when it cannot be told: the model is not listed, or the answer does not say how many tokens
-    it took. What a provider refused costs nothing.
+    it took. What came to nothing but an error costs nothing.
     """
     from genai_prices import Usage, calc_price
 
     if call.tokens == Tokens():
-        return Decimal(0) if call.error else None
+        return Decimal(0) if call.error and not call.answers else None
     usage = Usage(
         input_tokens=call.tokens.sent,
         output_tokens=call.tokens.received,
