@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replay.config import Config, Mode, load_config
-from replay.errors import OverBudget, ReplayError, ReplayStop
+from replay.errors import ReplayError, ReplayStop
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -129,13 +129,13 @@ def _cast(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _limit(item: pytest.Item, config: pytest.Config) -> None:
-    """Give *item* the limit of TEST_TIMEOUT, where it has none of its own."""
+    """Give the function of *item* the limit of TEST_TIMEOUT, where it has none of its own."""
     seconds = config.stash[_CONFIG].test.timeout
     if not seconds or item.get_closest_marker("timeout"):
         return
     if not config.pluginmanager.has_plugin("timeout"):
         raise pytest.UsageError("TEST_TIMEOUT is kept by pytest-timeout: leave -p no:timeout out")
-    item.add_marker(pytest.mark.timeout(seconds))
+    item.add_marker(pytest.mark.timeout(seconds, func_only=True))
 
 
 def _check_stems(golden: list[pytest.Item]) -> None:
@@ -241,11 +241,9 @@ def _golden_scene(request: pytest.FixtureRequest) -> Iterator[Tape | None]:
         yield tape
     if item.config.stash[_CONFIG].test.debug:
         item.user_properties.append((_STORY, f"{item.nodeid}\n  " + "\n  ".join(stage.story())))
-    try:
-        stage.end(passed=item.stash.get(_PASSED, False))
-    except OverBudget as error:
-        item.session.shouldstop = str(error)
-        raise
+    if _BUDGET in item.config.stash and (over := item.config.stash[_BUDGET].broken):
+        item.session.shouldstop = str(over)
+    stage.end(passed=item.stash.get(_PASSED, False))
     if stage.stale:
         item.user_properties.append((_STALE, stage.stale))
 

@@ -24,7 +24,7 @@ class Budget:
     """
     What a run may spend, and has spent: calls of whatever sort, and dollars for those of models.
 
-    `unpriced` are the models of which the price is not known; they count as calls only.
+    `unpriced` are the models of which the price or the use is not told; they count as calls only.
     """
 
     def __init__(self, test: Staging) -> None:
@@ -69,7 +69,7 @@ class Budget:
                 self.dollars += price
 
     def __str__(self) -> str:
-        unknown = f"; no price is known for {', '.join(sorted(self.unpriced))}"
+        unknown = f"; not priced: {', '.join(sorted(self.unpriced))}"
         spent = f"{self.calls} calls, ${self.dollars:.4f}"
         return spent + (unknown if self.unpriced else "")
 
@@ -133,7 +133,7 @@ class SmokeStage(Stage):
             ShapeChanged: the answers are not what they were when the cassette was recorded.
 
         """
-        if self._budget.broken:
+        if passed and self._budget.broken:
             raise self._budget.broken
         if passed and self._cassette:
             recorded = read_cassette(self._cassette).interactions
