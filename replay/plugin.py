@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from replay.golden.uncompared import Uncompared
     from replay.mocks.fixtures import MockHTTP, MockLLM
     from replay.mocks.script import Script
+    from replay.model import Request
 
 _CONFIG = pytest.StashKey[Config]()
 _SOURCE: pytest.StashKey[Source] = pytest.StashKey()
@@ -293,6 +294,14 @@ def _script(item: pytest.Item) -> Script:
     return item.stash.setdefault(_SCRIPT, Script())
 
 
+def _asked(request: pytest.FixtureRequest) -> list[Request]:
+    """List what the test has sent so far."""
+    stage: Stage | None = request.node.stash.get(_STAGE, None)
+    if stage is None:
+        raise pytest.UsageError(f"{request.fixturename} came too late: take it as an argument")
+    return stage.tape.asked
+
+
 @pytest.fixture
 def mock_llm(request: pytest.FixtureRequest) -> MockLLM:
     """
@@ -302,7 +311,7 @@ def mock_llm(request: pytest.FixtureRequest) -> MockLLM:
     """
     from replay.mocks.fixtures import MockLLM
 
-    return MockLLM(_script(request.node), request.node.stash[_STAGE].tape.asked)
+    return MockLLM(_script(request.node), _asked(request))
 
 
 @pytest.fixture
@@ -314,7 +323,7 @@ def mock_http(request: pytest.FixtureRequest) -> MockHTTP:
     """
     from replay.mocks.fixtures import MockHTTP
 
-    return MockHTTP(_script(request.node), request.node.stash[_STAGE].tape.asked)
+    return MockHTTP(_script(request.node), _asked(request))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

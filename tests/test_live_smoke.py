@@ -1,10 +1,13 @@
 """LIVE_SMOKE through a real inner pytest, against a server on loopback that changes its mind."""
 
 import json
+import os
 from contextlib import ExitStack
 
 import pytest
 
+from replay.golden.shapes import shape_differences
+from replay.model import Interaction, Request, Response
 from tests.conftest import Project
 from tests.server import plain, scripted
 
@@ -78,8 +81,6 @@ def provider():
 @pytest.fixture(scope="module")
 def recorded(provider, tmp_path_factory):
     """A project with a golden test that was recorded there, and another one."""
-    import os
-
     root = tmp_path_factory.mktemp("smoke")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TEST_", "REPLAY"))}
     project = Project(root, env | {"BASE": provider.address})
@@ -187,3 +188,52 @@ def test_what_writes_or_divides_the_budget_is_refused(live, provider, option, sa
     done = live.pytest("-q", option)
 
     assert (done.returncode, said in done.stderr, provider.asked) == (4, True, 0)
+
+
+def heard(*events: dict, path: str = "/v1/messages") -> Interaction:
+    """An answer that was streamed in these events."""
+    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
+    return Interaction(Request("POST", f"https://x.example{path}"), Response(200, body=body))
+
+
+TEXT = {"type": "delta", "text": "Hi", "usage": None}
+
+
+@pytest.mark.parametrize(
+    ("live", "found"),
+    [
+        ([heard({"type": "start", "id": "2"}, TEXT, TEXT, TEXT)], []),
+        ([heard({"type": "start", "id": "2"}), heard(TEXT | {"new": 1})], []),
+        ([heard({"type": "start", "id": 2}, TEXT)], [("start id", "text", "number")]),
+        (
+            [heard({"type": "start", "id": "2"}, {"type": "delta", "usage": None})],
+            [
+                ("delta text", "text", "(absent)"),
+            ],
+        ),
+        (
+            [heard({"type": "start", "id": "2"}, TEXT | {"usage": {"tokens": 1}})],
+            [
+                ("delta usage", "null", "object"),
+            ],
+        ),
+    ],
+    ids=["same", "more", "type", "gone", "not null"],
+)
+def test_events_are_compared_by_their_type(live, found):
+    """However many there are, and whatever is new in them."""
+
+    differences = shape_differences([heard({"type": "start", "id": "1"}, TEXT)], live)
+
+    assert [(d.path, d.recorded, d.now) for d in differences] == [
+        (f"POST /v1/messages {path}", recorded, now) for path, recorded, now in found
+    ]
+
+
+def test_addresses_are_called_or_not():
+    """A call that is new, and one that is gone."""
+
+    (gone, new) = shape_differences([heard(path="/a")], [heard(path="/b")])
+
+    assert (gone.path, gone.recorded, gone.now) == ("POST /a", "called", "not called")
+    assert (new.path, new.recorded, new.now) == ("POST /b", "not called", "called")

@@ -214,7 +214,7 @@ def test_errors_are_the_sdks_own(mock_llm):
 
     mock_llm.error(429, retry_after=30)
     mock_llm.reply("On its way.")
-    mock_llm.error(529, "overloaded", times=3)
+    mock_llm.error(529, times=3)
     mock_llm.error(400, "no such model")
     mock_llm.error(503, retry_after=2)
     began = time.time()
@@ -227,7 +227,10 @@ def test_errors_are_the_sdks_own(mock_llm):
     down = httpx.post(f"{GEMINI}:generateContent", json=CONTENTS)
 
     assert (said.choices[0].message.content, waited) == ("On its way.", 30)
-    assert overloaded.value.body["error"] == {"type": "overloaded_error", "message": "overloaded"}
+    assert overloaded.value.body["error"] == {
+        "type": "overloaded_error",
+        "message": "529, says the script",
+    }
     assert (down.status_code, down.headers["retry-after"]) == (503, "2")
     assert down.json()["error"]["status"] == "UNAVAILABLE"
 

@@ -167,6 +167,9 @@ def test_a_run_tells_what_it_saw(bare, server):
     def test_own_limit(mock_llm):
         pass
 
+    def test_late(request):
+        request.getfixturevalue("mock_llm")
+
     def test_hangs(mock_llm):
         while True:
             pass
@@ -183,6 +186,7 @@ def test_a_run_tells_what_it_saw(bare, server):
     assert "2 passed" in played.stdout
     assert "Timeout" in played.stdout
     for told in (
+        "mock_llm came too late: take it as an argument",
         "UNHERMETIC: the subprocess",
         "UNHERMETIC: the thread 'late' outlives",
         f"matched: #1 GET {address}/seen",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from replay.canonical import json_body
@@ -12,7 +11,7 @@ from replay.llm.calls import read_call
 from replay.llm.conversation import Message, Tokens
 from replay.llm.payload import first, objects, text
 from replay.mocks.answers import Called, Embedded, Refused, Said
-from replay.mocks.script import Script, page
+from replay.mocks.script import Script, page, phrase
 from replay.model import Interaction, Json, Request
 
 
@@ -82,7 +81,7 @@ class MockLLM:
 
         *retry_after* is in seconds; waiting takes no time.
         """
-        message = message or f"{HTTPStatus(status).phrase}, says the script"
+        message = message or f"{phrase(status) or status}, says the script"
         for _ in range(times):
             self._script.add(Refused(status, message, retry_after))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
 from replay.llm.conversation import Tokens
@@ -52,7 +51,7 @@ def embedded(answer: Embedded, asked: Asked) -> Json:
 
 def refused(answer: Refused) -> Json:
     """Write an error."""
-    default = "INTERNAL" if answer.status >= 500 else HTTPStatus(answer.status).name
+    default = "INTERNAL" if answer.status >= 500 else "FAILED_PRECONDITION"
     status = _STATUS.get(answer.status, default)
     return {"error": {"code": answer.status, "message": answer.message, "status": status}}
 

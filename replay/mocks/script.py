@@ -111,7 +111,7 @@ def page(
         kind = "application/octet-stream"
     if "content-type" not in names and content:
         said = (("content-type", kind), *said)
-    return Response(status, _phrase(status), said, content)
+    return Response(status, phrase(status), said, content)
 
 
 def _written(request: Request, answer: Answer, form: Format, asked: Asked) -> Response:
@@ -143,10 +143,11 @@ def _check_number(request: Request, answer: Embedded, it: Exchange) -> None:
 
 
 def _whole(status: int, body: Json, headers: Headers = _JSON) -> Response:
-    return Response(status, _phrase(status), headers, json.dumps(body, ensure_ascii=False).encode())
+    return Response(status, phrase(status), headers, json.dumps(body, ensure_ascii=False).encode())
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """Name a status; those that only one provider knows have no name."""
     known = status in HTTPStatus._value2member_map_
     return HTTPStatus(status).phrase if known else ""
 
