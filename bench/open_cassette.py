@@ -1,30 +1,23 @@
 """
-Measure how long a cassette of 1,000 interactions takes to open, side by side in one run.
+Open a cassette of 1,000 interactions, ready to answer, with us and the peers.
 
-`python -m bench.open_cassette` opens three cassettes of the same traffic, all to one URL: ours with
-bodies as OpenAI's SDK sends and its API answers them, ours with compact bodies both ways, and one
-that stock vcrpy wrote. Each contender opens the same file; vcrpy and cassetter take part where they
-are installed. Every figure is the median over rounds in which they take turns.
+Three cassettes of the same traffic, all to one URL: ours with bodies as OpenAI's SDK sends and its
+API answers them, ours with compact bodies both ways, and one that stock vcrpy wrote.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import click
 import yaml
-from rich.console import Console
-from rich.table import Table
 
+from bench.tables import Table, installed, medians, timed
 from replay.cassettes.files import read_cassette, write_cassette
+from replay.cassettes.tape import Tape
 from replay.model import Interaction, Request, Response
 from replay.spelling import respelled
 
@@ -69,7 +62,16 @@ TOLD = (
 )
 """What its API answers with, beside what differs from call to call."""
 
-Contenders = dict[str, Callable[[], Any]]
+
+def tables(rounds: int) -> Iterator[Table]:
+    """Measure everything here."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = {
+            title: medians(rounds, contenders(file, folder / "cache"))
+            for title, file in cassettes(folder).items()
+        }
+    yield Table(f"open a cassette of {COUNT:,} interactions", "vcrpy", rows)
 
 
 def interaction(n: int, answered: str) -> Interaction:
@@ -129,65 +131,20 @@ def _stock(one: Interaction) -> dict[str, Any]:
     }
 
 
-def contenders(path: Path, cache: Path) -> Contenders:
+def contenders(path: Path, cache: Path) -> dict[str, Callable[[], float]]:
     """List who opens *path*: without a cache, in *cache*, and the peers."""
     read_cassette(path, cache=cache)
-    found: Contenders = {
-        "cold": lambda: read_cassette(path),
-        "compiled": lambda: read_cassette(path, cache=cache),
+    found: dict[str, Callable[[], Any]] = {
+        "cold": lambda: Tape(read_cassette(path).interactions),
+        "compiled": lambda: Tape(read_cassette(path, cache=cache).interactions),
     }
-    if find_spec("vcr"):
+    if installed("vcrpy"):
         from vcr.persisters.filesystem import FilesystemPersister
         from vcr.serializers import yamlserializer
 
         found["vcrpy"] = lambda: FilesystemPersister.load_cassette(path, yamlserializer)
-    if find_spec("cassetter"):
+    if installed("cassetter"):
         from cassetter import Cassette, RecordMode
 
         found["cassetter"] = lambda: Cassette(path, record_mode=RecordMode.NONE).load()
-    return found
-
-
-def medians(work: Contenders, rounds: int) -> dict[str, float]:
-    """Seconds of each, the median of *rounds* in which they take turns."""
-    taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(rounds):
-        for name, run in work.items():
-            began = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - began)
-    return {name: statistics.median(values) for name, values in taken.items()}
-
-
-def show(figures: dict[str, dict[str, float]], out: Console) -> None:
-    """Print milliseconds, and how many times as fast as each peer we are."""
-    for name, row in figures.items():
-        table = Table(
-            "", "ms", "vcrpy / this", "cassetter / this", title=name, title_justify="left"
-        )
-        for contender, seconds in row.items():
-            ratios = [
-                f"{row[p] / seconds:.1f}" if p in row else "-" for p in ("vcrpy", "cassetter")
-            ]
-            table.add_row(contender, f"{seconds * 1000:.1f}", *ratios)
-        out.print(table)
-
-
-@click.command()
-@click.option("--rounds", default=9, show_default=True, help="Rounds; the median is shown.")
-@click.option("--json", "path", type=Path, help="Write the figures, in seconds, to this file.")
-def main(rounds: int, path: Path | None) -> None:
-    """Measure how long cassettes of 1,000 interactions take to open."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        figures = {
-            title: medians(contenders(file, folder / "cache"), rounds)
-            for title, file in cassettes(folder).items()
-        }
-    show(figures, Console(width=100))
-    if path:
-        path.write_text(json.dumps(figures, indent=2), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return {name: lambda run=run: timed(run) for name, run in found.items()}

@@ -508,3 +508,42 @@ class SecretFound(ReplayError):
             shown.append(f"  … and {len(self.places) - _SHOWN} more")
         lines = [f"{self.path} would hold secrets, and was not written:", *shown]
         return "\n".join([*lines, self.hint] if self.hint else lines)
+
+
+class MissingExtra(ReplayError):
+    """Something needs a package that is only installed on request."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f'{self.what} needs an extra: pip install "golden-replay[{self.extra}]"'
+
+
+class BadGate(ReplayError):
+    """A gate that nothing is known of."""
+
+    def __init__(self, gate: str, known: Iterable[str]) -> None:
+        super().__init__(gate, tuple(known))
+        self.gate = gate
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gate!r} is no gate. Kinds: {', '.join(self.known)}. "
+            "Measures take a limit: cost>10%, latency>20%, tokens sent>5%."
+        )
+
+
+class NothingToCompare(ReplayError):
+    """The two sides have no run in common, or one of them has none."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.hint}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from replay.cassettes.tape import Tape
-    from replay.golden.assertion import GoldenAssertion
+    from replay.golden.assertion import GoldenAssertion, Goldens
     from replay.golden.smoke import Budget
     from replay.golden.sources import Source
     from replay.golden.staging import Stage
@@ -38,6 +38,7 @@ _STALE = "replay-stale"
 _STORY = "replay-story"
 _UNUSED = "replay-unused-golden"
 _USED = pytest.StashKey[set[Path]]()
+_GOLDENS: pytest.StashKey[Goldens] = pytest.StashKey()
 _MOCKS = {"mock_llm", "mock_http"}
 _PASSED = pytest.StashKey[bool]()
 _LAST_PASSED = pytest.StashKey[bool]()
@@ -367,13 +368,16 @@ def golden(
     The mark of the same name is what plays a cassette; without it, the fixture only compares. On
     mocks and in LIVE_SMOKE, where other things are said, every output is equal.
     """
-    from replay.golden.assertion import golden_of
-    from replay.golden.uncompared import Uncompared
-    from replay.golden.writing import is_ci
+    stash = request.config.stash
+    if _GOLDENS not in stash:
+        from replay.golden.assertion import Goldens
+        from replay.golden.writing import is_ci
 
-    config = request.config.stash[_CONFIG]
-    own = golden_of(snapshot, request.node, config, _golden_scene, ci=is_ci(os.environ))
+        stash[_GOLDENS] = Goldens(stash[_CONFIG], ci=is_ci(os.environ))
+    own = stash[_GOLDENS].of(snapshot, request.node, _golden_scene)
     if not _compares(request.node):
+        from replay.golden.uncompared import Uncompared
+
         yield Uncompared(own)
         return
     yield own

@@ -203,7 +203,8 @@ CHAT = [
 ]
 MESSAGES = [
     (
-        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1",'
+        b'"type":"message",'
         b'"role":"assistant","content":[],"model":"claude","stop_reason":null,"stop_sequence":null,'
         b'"usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
     ),

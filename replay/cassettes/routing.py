@@ -66,9 +66,14 @@ def using(tape: Tape) -> Iterator[Tape]:
         tape.close()
 
 
+def current_tape() -> Tape | None:
+    """Give the tape of this context, if it has one."""
+    return _current.get()
+
+
 def is_recorded() -> bool:
     """Whether this context already has a tape."""
-    return _current.get() is not None
+    return current_tape() is not None
 
 
 def _patched() -> ExitStack:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from replay.canonical import canonical_url
 from replay.cassettes.coding import decoded
+from replay.cassettes.index import Index
 from replay.cassettes.matching import Matcher, change_of
 from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
@@ -85,6 +85,8 @@ class Tape:
         self._source = source
         self._command = command
         self._redactor = redactor or Redactor()
+        if records or adopts:
+            self._redactor.follow(self.interactions)
         self._ignore_hosts = re.compile("|".join(map(translate, ignore_hosts)) or r"(?!)")
         self._heard = heard
         self._clock = clock
@@ -93,12 +95,7 @@ class Tape:
         self._recorded: dict[int, Interaction] = {}
         self._open: dict[Take, int] = {}
         self._sent = 0
-        self._waiting: dict[str, deque[int]] = defaultdict(deque)
-        # What is sent is compared without its credentials, so what was recorded has to be as well:
-        # a cassette of another tool may still hold them.
-        self._requests = [self._redactor.request(i.request) for i in self.interactions]
-        for index, request in enumerate(self._requests):
-            self._waiting[self._matcher.key(request)].append(index)
+        self._index = Index(self.interactions, self._matcher, self._redactor)
 
     @property
     def recorded(self) -> tuple[Interaction, ...]:
@@ -107,10 +104,14 @@ class Tape:
             return tuple(interaction for _, interaction in sorted(self._recorded.items()))
 
     @property
+    def redactor(self) -> Redactor:
+        """What replaces the secrets of this tape, and knows those it has met."""
+        return self._redactor
+
+    @property
     def unplayed(self) -> tuple[int, ...]:
         """Indices of the interactions that answered nothing."""
-        played = {play.index for play in self.plays}
-        return tuple(i for i in range(len(self.interactions)) if i not in played)
+        return tuple(i for i in range(len(self.interactions)) if i not in self._index.taken)
 
     @property
     def is_recording(self) -> bool:
@@ -130,17 +131,16 @@ class Tape:
             CassetteMiss: it is not there, and this tape does not record.
 
         """
-        sent = self._redactor.request(request)
         with self._lock:
             self.asked.append(request)
-            index = self._next(sent)
+            index = self._next(request)
             if index is None and self._adopts:
-                index = self._adopt(sent)
+                index = self._adopt(self._redactor.request(request))
             if index is not None:
                 return self._play(index)
             if self.records:
                 return None
-            miss = self._miss(sent)
+            miss = self._miss(self._redactor.request(request))
             self.misses.append(miss)
         raise miss
 
@@ -184,24 +184,27 @@ class Tape:
         return round(self._clock() - self._opened, 4)
 
     def _next(self, sent: Request) -> int | None:
-        """Find the first waiting interaction with the key of *sent* whose tokens agree."""
-        waiting = self._waiting.get(self._matcher.key(sent))
-        if not waiting:
-            return None
-        tokens = self._matcher.tokens(sent)
-        for position, index in enumerate(waiting):
+        """Find the first waiting interaction that answers *sent* and whose tokens agree."""
+        for index in self._index.find(sent):
             if self._matcher.strict and index != len(self.plays):
-                return None
-            recorded = self._matcher.tokens(self._requests[index])
-            if self.bindings.unify(recorded, tokens):
-                del waiting[position]
+                continue
+            if self._agree(index, sent):
                 return index
         return None
+
+    def _agree(self, index: int, sent: Request) -> bool:
+        """Whether what is volatile in *sent* can stand for what was recorded."""
+        tokens = self._matcher.tokens
+        if not (tokens(self.interactions[index].request) or tokens(sent)):
+            return True
+        there, now = self._index.requests[index], self._redactor.request(sent)
+        return self.bindings.unify(tokens(there), tokens(now))
 
     def _play(self, index: int) -> Interaction:
         interaction = self.interactions[index]
         response = interaction.response
         bound = self.bindings.response(response) if response else None
+        self._index.take(index)
         self.plays.append(Play(index, verbatim=bound is response))
         return interaction if bound is response else replace(interaction, response=bound)
 
@@ -211,7 +214,6 @@ class Tape:
             return None
         index = closest.step - 1
         self.adopted[index] = sent
-        self._waiting[self._matcher.key(self._requests[index])].remove(index)
         return index
 
     def _miss(self, sent: Request) -> CassetteMiss:
@@ -225,19 +227,19 @@ class Tape:
 
     def _in_order(self, sent: Request) -> Closest | None:
         """Tell which interaction was due, where strict order is all that *sent* fails on."""
-        waiting = self._waiting.get(self._matcher.key(sent))
+        waiting = next(self._index.find(sent), None)
         due = len(self.plays)
-        if not waiting or due >= len(self.interactions):
+        if waiting is None or due >= len(self.interactions):
             return None
-        found = self._matcher.differences(self._requests[due], sent)
-        return Closest(due + 1, found, change=change_of(found), out_of_order=waiting[0] + 1)
+        found = self._matcher.differences(self._index.requests[due], sent)
+        return Closest(due + 1, found, change=change_of(found), out_of_order=waiting + 1)
 
     def _closest(self, sent: Request) -> Closest | None:
         """Rank what was recorded for the same address by the fields, then the text, it shares."""
         wanted = self._matcher.fields(sent)
-        played = {play.index for play in self.plays}
+        played = self._index.taken
         best: tuple[bool, int, bool, int, int] | None = None
-        for index, request in enumerate(self._requests):
+        for index, request in enumerate(self._index.requests):
             if not _same_address(request, sent):
                 continue
             there = self._matcher.fields(request)
@@ -249,7 +251,7 @@ class Tape:
         if best is None:
             return None
         index = -best[-1]
-        found = self._matcher.differences(self._requests[index], sent)
+        found = self._matcher.differences(self._index.requests[index], sent)
         return Closest(index + 1, found, index in played, change_of(found) if found else ())
 
 

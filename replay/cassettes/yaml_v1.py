@@ -22,8 +22,7 @@ from replay.cassettes.body_text import NOT_LITERAL, stored
 from replay.cassettes.coding import with_length
 from replay.model import Headers, Interaction, Response
 
-NEVER_ANSWERED = 599
-UNANSWERED = Response(NEVER_ANSWERED, "No response")
+UNANSWERED = Response(599, "No response")
 """What stands for no response, where the format wants one."""
 
 MARK = "# Recorded by golden-replay.\n"

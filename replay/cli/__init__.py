@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from replay.cli import cassettes, episodes, golden
+from replay.cli import cassettes, drift, episodes, golden
 from replay.config import load_config
 from replay.errors import ReplayError
 
@@ -46,5 +46,5 @@ def main(ctx: click.Context) -> None:
 
 
 main.add_command(cassettes.cassettes)
-for _command in (*episodes.COMMANDS, *golden.COMMANDS):
+for _command in (*episodes.COMMANDS, *drift.COMMANDS, *golden.COMMANDS):
     main.add_command(_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from replay.canonical import without_secrets
 from replay.golden.differences import value_differences
 from replay.golden.normalization import normalized
 from replay.golden.rules import DEFAULT_RULES, Rules
@@ -12,4 +13,5 @@ def output_differences(
     recorded: Json, now: Json, rules: Rules = DEFAULT_RULES
 ) -> tuple[Difference, ...]:
     """List the fields in which two outputs differ when what *rules* call noise is left out."""
-    return value_differences(normalized(recorded, rules), normalized(now, rules))
+    before, after = (without_secrets(normalized(value, rules)) for value in (recorded, now))
+    return value_differences(before, after)

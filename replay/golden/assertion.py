@@ -169,33 +169,47 @@ class GoldenAssertion(SnapshotAssertion):
                 settle(Path(result.snapshot_location), approved=passed)
             if result.success:
                 result.asserted_data = result.recalled_data = None
+        self.around = None
         return {Path(result.snapshot_location) for result in self.executions.values()}
 
 
-def golden_of(
-    snapshot: SnapshotAssertion, item: Any, config: Config, tape: Tape | None, *, ci: bool
-) -> GoldenAssertion:
-    """Make the fixture of the pytest item *item*, on what syrupy gives it."""
-    update = Update.NEW if snapshot.update_new_snapshots_only else Update.NONE
-    update = Update.ALL if snapshot.update_snapshots else update
-    folder = config.path(config.golden)
-    return GoldenAssertion(
-        session=snapshot.session,
-        extension_class=GoldenExtension,
-        test_location=GoldenLocation(item, folder=folder, stem=stem_of(item)),
-        update_snapshots=may_write(update, ci=ci) is Write.IN_PLACE,
-        update_new_snapshots_only=may_write(update, ci=ci, is_new=True) is Write.IN_PLACE,
-        rules=rules_of(config) if config.test.normalize_outputs else (),
-        around=Surroundings(
-            redactor=Redactor(config.redact),
-            root=config.root,
-            nodeid=item.nodeid,
-            is_recorded=tape is not None,
-            update=update,
-            ci=ci,
-            tape=tape,
-        ),
-    )
+class Goldens:
+    """
+    What the goldens of a run share, built once: it takes longer than a test does.
+
+    Raises:
+        BadSetting: a rule of the project's cannot be used.
+
+    """
+
+    def __init__(self, config: Config, *, ci: bool) -> None:
+        self._config = config
+        self._ci = ci
+        self._rules = rules_of(config) if config.test.normalize_outputs else ()
+        self._redactor = Redactor(config.redact)
+
+    def of(self, snapshot: SnapshotAssertion, item: Any, tape: Tape | None) -> GoldenAssertion:
+        """Make the fixture of the pytest item *item*, on what syrupy gives it."""
+        update = Update.NEW if snapshot.update_new_snapshots_only else Update.NONE
+        update = Update.ALL if snapshot.update_snapshots else update
+        folder = self._config.path(self._config.golden)
+        return GoldenAssertion(
+            session=snapshot.session,
+            extension_class=GoldenExtension,
+            test_location=GoldenLocation(item, folder=folder, stem=stem_of(item)),
+            update_snapshots=may_write(update, ci=self._ci) is Write.IN_PLACE,
+            update_new_snapshots_only=may_write(update, ci=self._ci, is_new=True) is Write.IN_PLACE,
+            rules=self._rules,
+            around=Surroundings(
+                redactor=tape.redactor if tape else self._redactor,
+                root=self._config.root,
+                nodeid=item.nodeid,
+                is_recorded=tape is not None,
+                update=update,
+                ci=self._ci,
+                tape=tape,
+            ),
+        )
 
 
 def _told(shown: Path, result: AssertionResult) -> list[str]:

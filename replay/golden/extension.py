@@ -158,7 +158,7 @@ def _file_name(name: str) -> str:
     Make a file name of *name*; where that changes it, another name gives another one.
 
     >>> _file_name("reply"), _file_name("a/b"), _file_name("a b")
-    ('reply', 'a-b-c14cdd', 'a-b-c87e6b')
+    ('reply', 'a-b-6d959c', 'a-b-fbd987')
     """
     plain = re.sub(r"[^\w.\-]+", "-", name)[:60]
     if plain == name:

@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from replay.atomic import proposal
-from replay.cassettes.files import CassetteFile, read_cassette, write_cassette
+from replay.cassettes.files import (
+    CassetteFile,
+    add_to_cassette,
+    read_cassette,
+    write_cassette,
+)
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
@@ -44,6 +49,7 @@ class Scene(Stage):
         self._nodeid = nodeid
         self._rerecord = f"pytest '{nodeid}' --record-mode="
         self._there = self._read(record_mode)
+        self._adds = record_mode in ("once", "new_episodes")
         self._records = record_mode in ("all", "rewrite", "new_episodes") or (
             record_mode == "once" and self._there is None
         )
@@ -81,15 +87,18 @@ class Scene(Stage):
             self._check_unplayed()
 
     def _keep(self, passed: bool) -> None:
-        interactions = [*self.tape.interactions, *self.tape.recorded]
-        if not self.tape.recorded and self._there:
+        recorded, beside = self.tape.recorded, proposal(self.path)
+        if not recorded and self._there:
             return
-        beside = proposal(self.path)
-        if passed:
-            write_cassette(self.path, interactions, self.began)
-            beside.unlink(missing_ok=True)
+        if not passed:
+            there = map(self.tape.redactor.interaction, self.tape.interactions)
+            write_cassette(beside, [*there, *recorded], self.began)
+            return
+        if self._adds:
+            add_to_cassette(self.path, recorded, self.began)
         else:
-            write_cassette(beside, interactions, self.began)
+            write_cassette(self.path, recorded, self.began)
+        beside.unlink(missing_ok=True)
 
     def _propose(self) -> None:
         adopted = self.tape.adopted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from replay.llm.conversation import Call, Tokens
 
@@ -36,3 +37,14 @@ def dollars(call: Call, at: datetime) -> Decimal | None:
             continue
         return price.total_price
     return None
+
+
+@cache
+def is_retired(model: str) -> bool:
+    """Whether the price list marks *model* as deprecated by the provider that made it."""
+    from genai_prices import Usage, calc_price
+
+    try:
+        return bool(calc_price(Usage(), model).model.deprecated)
+    except LookupError:
+        return False

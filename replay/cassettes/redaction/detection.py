@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_plus
 
-from replay.cassettes.deltas import Scattered, scattered
+from replay.canonical import PLACEHOLDER
 from replay.cassettes.eventstream import MEDIA
-from replay.cassettes.packing import GZIP
-from replay.cassettes.secrets import COOKIES, PLACEHOLDER, Found, Secrets, credential, harmless
-from replay.cassettes.views import (
+from replay.cassettes.redaction.deltas import Scattered, scattered
+from replay.cassettes.redaction.known import ADDRESSES, COOKIES
+from replay.cassettes.redaction.packing import GZIP
+from replay.cassettes.redaction.secrets import (
+    Found,
+    Secrets,
+    credential,
+    harmless,
+)
+from replay.cassettes.redaction.views import (
     JSON_STRING,
     Joined,
     Span,
@@ -25,7 +32,7 @@ from replay.cassettes.views import (
 )
 
 _DEPTH = 5
-_PARAMETER = re.compile(r"(?<=[?&;#])(?P<name>[^=&;#?/]+)=(?P<at>[^&;#]+)")
+_PARAMETER = re.compile(r"(?<=[?&;#])(?P<name>[^=&;#?/]+)=(?P<at>[^&;#\s\"<>]+)")
 _FIELD = re.compile(r"(?:\A|(?<=&))(?P<name>[^=&]+)=(?P<at>[^&]+)")
 _BOUNDARY = re.compile(r"(?:\A|\r?\n)--|\Z")
 _BLANK_LINE = re.compile(r"\r?\n\r?\n")
@@ -67,7 +74,7 @@ class Detector:
         """Find the secrets in the value of a header."""
         kind = self._secrets.header(name)
         if not kind:
-            return self.text(value)
+            return self.url(value) if name.lower() in ADDRESSES else self.text(value)
         whole = Whole(_masked(value))
         if name.lower() in COOKIES and (cookies := _cookies(whole)):
             return _apart(cookies)
@@ -166,12 +173,16 @@ class Detector:
         return self._secrets.may_hold(_bytes(written))
 
     def _fields(
-        self, whole: Whole, fields: Iterable[re.Match[str]], kind_of: Callable[[str], str]
+        self, view: View, fields: Iterable[re.Match[str]], kind_of: Callable[[str], str]
     ) -> Iterator[Spot]:
+        """Find the fields that are named for a secret, also in a URL that is the value of one."""
         for match in fields:
-            value = percent(whole, match.span("at"))
+            value = percent(view, match.span("at"))
             if kind := kind_of(unquote_plus(match["name"])):
                 yield _spot(value, (kind, *credential(value.text, 0, len(value.text))))
+            elif "=" in value.text:
+                inner = _PARAMETER.finditer(_masked(value.text))
+                yield from self._fields(value, inner, self._secrets.parameter)
 
     def _parts(self, whole: Whole) -> Iterator[Spot]:
         """Find the parts of a form that are named for a secret."""

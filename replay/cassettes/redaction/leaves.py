@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from replay.cassettes.views import JSON_STRING, Span, unescaped
+from replay.cassettes.redaction.views import JSON_STRING, Span, unescaped
 
 Path = tuple[str | int, ...]
 

@@ -1,4 +1,4 @@
-"""Redaction: what must never reach a recording is replaced before anything is kept or keyed."""
+"""The redactor: replaces the secrets of one tape by numbered placeholders."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
+from typing import TypeVar
 
-from replay.cassettes.detection import Detector, Spot
+from replay.canonical import PLACEHOLDER
 from replay.cassettes.edits import Edit, Moved, carried, edited
-from replay.cassettes.packing import Packed, fitting, media_of, opened, without_coding
-from replay.cassettes.secrets import PLACEHOLDER, Secrets
+from replay.cassettes.redaction.detection import Detector, Spot
+from replay.cassettes.redaction.packing import Packed, fitting, media_of, opened, without_coding
+from replay.cassettes.redaction.secrets import Secrets
 from replay.config import Redaction
 from replay.model import Failure, Headers, Interaction, Json, Request, Response
 
@@ -21,9 +22,11 @@ DEFAULTS = Redaction()
 
 Look = Callable[[str], list[Spot]]
 Write = Callable[[Spot], str]
+T = TypeVar("T")
 
 _ADDRESSES = ("uri", "url")
 _REMEMBERED = 4096
+_UNGUESSABLE = re.compile(r"(?=\D*\d)\S{12,}")
 _MARKUP = re.compile(r"\s*<(?!secret:)")
 
 
@@ -32,9 +35,9 @@ class Redactor:
     Replaces the secrets of one tape; doing it again changes nothing.
 
     A placeholder `<secret:openai-key:1>` says what kind of secret stood there, and which: the same
-    one has the same number everywhere on the tape, whatever it was called there. Numbers go on
-    after those in the interactions *after*, and in whatever is redacted. Of the secrets themselves
-    nothing is remembered but a digest. May be shared by threads.
+    one has the same number everywhere on the tape, whatever it was called there. Numbers begin at
+    1, after those in the interactions *after*, and in whatever is redacted. May be shared by
+    threads.
 
     Raises:
         BadSetting: a pattern in *rules* is not a regular expression.
@@ -44,12 +47,24 @@ class Redactor:
     def __init__(self, rules: Redaction = DEFAULTS, *, after: Iterable[Interaction] = ()) -> None:
         self._detector = Detector(Secrets(rules))
         self._lock = threading.Lock()
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[str, int] = {}
         self._last = 0
-        self._clean: set[object] = set()
-        self._lines: dict[bytes, str] = {}
-        for interaction in after:
-            self._continue(interaction)
+        self._known: dict[str, str] = {}
+        self._headers_seen: dict[tuple[str, str], tuple[str, str]] = {}
+        self._urls_seen: dict[str, str] = {}
+        self.follow(after)
+
+    def follow(self, interactions: Iterable[Interaction]) -> None:
+        """Let no new placeholder have the number of one that stands in *interactions*."""
+        numbers = [
+            int(match["number"])
+            for interaction in interactions
+            for text in _texts(interaction)
+            for match in PLACEHOLDER.finditer(text)
+            if match["number"]
+        ]
+        with self._lock:
+            self._last = max(self._last, *numbers, 0)
 
     def request(self, request: Request) -> Request:
         """Replace the secrets in *request*; what holds none is given back as it is."""
@@ -64,7 +79,7 @@ class Redactor:
 
     def interaction(self, interaction: Interaction) -> Interaction:
         """Replace the secrets in both halves, and in the failure."""
-        self._continue(interaction)
+        self.follow([interaction])
         response, failure = interaction.response, interaction.failure
         return replace(
             interaction,
@@ -77,11 +92,13 @@ class Redactor:
         """
         Replace the secrets in an output, in every string and under every name.
 
-        Placeholders have no number here: an output is compared with that of another run, which has
-        other secrets.
+        So are those that this redactor has met elsewhere, and that nobody could guess: what a
+        program hands on is no less secret for having no name there. Placeholders have no number
+        here: an output is compared with that of another run, which has other secrets.
         """
         if isinstance(value, str):
-            return self._replaced(value, self._detector.text, _unnumbered)[0]
+            known = self._without_known(value)
+            return _without_numbers(self._replaced(known, self._detector.text, _unnumbered)[0])
         if isinstance(value, list):
             return [self.json(item) for item in value]
         if isinstance(value, dict):
@@ -103,9 +120,15 @@ class Redactor:
 
     def _member(self, name: str, value: Json) -> Json:
         kind = self._detector.member(name)
-        if kind and isinstance(value, str) and value:
-            return value if PLACEHOLDER.fullmatch(value) else f"<secret:{kind}>"
-        return self.json(value)
+        if not (kind and isinstance(value, str) and value):
+            return self.json(value)
+        known = _without_numbers(self._without_known(value))
+        return known if PLACEHOLDER.fullmatch(known) else f"<secret:{kind}>"
+
+    def _without_known(self, text: str) -> str:
+        for secret in sorted(self._known, key=len, reverse=True):
+            text = text.replace(secret, f"<secret:{self._known[secret]}>")
+        return text
 
     def _response(self, response: Response) -> Response:
         plain = without_coding(response)
@@ -119,35 +142,21 @@ class Redactor:
         return replace(plain, headers=headers, body=body, chunks=chunks)
 
     def _headers(self, headers: Headers) -> Headers:
-        found = tuple([pair if pair in self._clean else self._header(pair) for pair in headers])
+        seen = self._headers_seen  # nearly the same in every request
+        found = tuple([seen.get(pair) or self._header(pair) for pair in headers])
         return headers if found == headers else found
 
     def _header(self, pair: tuple[str, str]) -> tuple[str, str]:
         name, value = pair
-        new = self._line(f"{name}:{value}", value, partial(self._detector.header, name))
-        if new == value:
-            self._clean.add(pair)
-        return name, new
+        new, _ = self._replaced(value, partial(self._detector.header, name), self._numbered)
+        return _remembered(self._headers_seen, pair, (name, new))
 
     def _url(self, url: str) -> str:
-        if url in self._clean:
-            return url
-        new = self._line(url, url, self._detector.url)
-        if new == url:
-            self._clean.add(url)
-        return new
-
-    def _line(self, line: str, text: str, look: Look) -> str:
-        """Replace in one line; headers and URLs are nearly the same every time, so remember it."""
-        digest = _digest(line)
-        new = self._lines.get(digest)
-        if new is None:
-            new, _ = self._replaced(text, look, self._numbered)
-            if len(self._lines) >= _REMEMBERED:
-                self._lines.clear()
-                self._clean.clear()
-            self._lines[digest] = new
-        return new
+        seen = self._urls_seen.get(url)
+        if seen is None:
+            new, _ = self._replaced(url, self._detector.url, self._numbered)
+            seen = _remembered(self._urls_seen, url, new)
+        return seen
 
     def _text(self, text: str) -> str:
         return self._replaced(text, self._detector.text, self._numbered)[0]
@@ -177,33 +186,25 @@ class Redactor:
         return text, steps
 
     def _numbered(self, spot: Spot) -> str:
-        return f"<secret:{spot.kind}:{self._number(spot.value)}>"
+        value = spot.value
+        with self._lock:
+            if value not in self._numbers:
+                self._last += 1
+                self._numbers[value] = self._last
+                if _UNGUESSABLE.fullmatch(value) and spot.kind != "cookie" and not spot.harmless:
+                    self._known[value] = spot.kind
+            return f"<secret:{spot.kind}:{self._numbers[value]}>"
 
     def _marked_up(self, spot: Spot) -> str:
         return html.escape(self._numbered(spot))
 
-    def _number(self, value: str) -> int:
-        digest = _digest(value)
-        with self._lock:
-            if digest not in self._numbers:
-                self._last += 1
-                self._numbers[digest] = self._last
-            return self._numbers[digest]
-
-    def _continue(self, interaction: Interaction) -> None:
-        """Let no new placeholder have the number of one that is there already."""
-        numbers = [
-            int(match["number"])
-            for text in _texts(interaction)
-            for match in PLACEHOLDER.finditer(text)
-            if match["number"]
-        ]
-        with self._lock:
-            self._last = max(self._last, *numbers, 0)
-
 
 def _unnumbered(spot: Spot) -> str:
     return f"<secret:{spot.kind}>"
+
+
+def _without_numbers(text: str) -> str:
+    return PLACEHOLDER.sub(r"<secret:\g<kind>>", text) if "secret" in text else text
 
 
 def _edits(spot: Spot, write: Write) -> list[Edit]:
@@ -215,15 +216,21 @@ def _edits(spot: Spot, write: Write) -> list[Edit]:
     ]
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _remembered(seen: dict[T, T], what: T, new: T) -> T:
+    if len(seen) >= _REMEMBERED:
+        seen.clear()
+    seen[what] = new
+    return new
 
 
 def _texts(interaction: Interaction) -> Iterator[str]:
     request, response = interaction.request, interaction.response
-    yield request.url
+    for text in (
+        request.url,
+        *(value for half in (request, response) if half for _, value in half.headers),
+    ):
+        if "secret" in text:
+            yield text
     for half in (request, response):
-        if half:
-            yield from (value for _, value in half.headers)
-            if b"secret" in half.body:
-                yield half.body.decode("utf-8", "surrogateescape")
+        if half and b"secret" in half.body:
+            yield half.body.decode("utf-8", "surrogateescape")

@@ -10,9 +10,8 @@ from typing import Protocol, TypeVar
 
 from replay.canonical import header
 from replay.cassettes.coding import decoded, with_length
-from replay.cassettes.deltas import RECORD
 from replay.cassettes.edits import Moved
-from replay.cassettes.eventstream import MEDIA, framed, messages
+from replay.cassettes.eventstream import MEDIA, RECORD, framed, messages
 from replay.model import Chunk, Headers, Request, Response
 
 Half = TypeVar("Half", bound=Request | Response)

@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from replay.cassettes.leaves import SPELLED, Path, leaves
-from replay.cassettes.views import Joined, Part, Span, View, Whole, json_string, unescaped
-
-RECORD = "\x1e"
-"""What stands between the messages of a binary stream, in its form as text."""
+from replay.cassettes.eventstream import RECORD
+from replay.cassettes.redaction.leaves import SPELLED, Path, leaves
+from replay.cassettes.redaction.views import Joined, Part, Span, View, Whole, json_string, unescaped
 
 _FIELD = re.compile(r"(?:data|event|id|retry)?:")
 _DATA = re.compile(r"^data:[ ]?(?P<at>[^\r\n]*)(?:\r?\n|\r|\Z)", re.MULTILINE)
