@@ -29,7 +29,13 @@ class ReplayStop(BaseException):
     """
 
 
-class CassetteMiss(ReplayStop):
+class Miss(ReplayStop):
+    """The program sent a request that has no answer; *closest* is the nearest that has."""
+
+    closest: Closest | None = None
+
+
+class CassetteMiss(Miss):
     """The program sent a request that the recording does not hold."""
 
     def __init__(
@@ -49,16 +55,16 @@ class CassetteMiss(ReplayStop):
 
 
 class Unhermetic(ReplayStop):
-    """The program tried to reach the network under replay."""
+    """The program tried to reach the network, or what may reach it, under replay."""
 
-    def __init__(self, address: str, action: str = "connect") -> None:
+    def __init__(self, address: str, action: str = "connect to") -> None:
         super().__init__(address, action)
         self.address = address
         self.action = action
 
     def __str__(self) -> str:
         return (
-            f"Under replay, the program tried to {self.action} to {self.address}.\n"
+            f"Under replay, the program tried to {self.action} {self.address}.\n"
             "Nothing was sent: a replay opens no socket. Record the call, or leave it out."
         )
 
@@ -536,7 +542,7 @@ class NotJson(ReplayError):
 
 
 class BadSetting(ReplayError):
-    """A setting in `[tool.replay]` or in the environment has a value that means nothing."""
+    """A setting in `[tool.replay]`, in the environment or on the command line means nothing."""
 
     def __init__(self, name: str, value: object, wanted: str) -> None:
         super().__init__(name, value, wanted)
@@ -545,7 +551,88 @@ class BadSetting(ReplayError):
         self.wanted = wanted
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.value!r} is not a setting we know. It takes: {self.wanted}."
+        said = f"{self.name} = {self.value!r}{_source(self.name)}"
+        return f"{said} is not a setting we know. It takes: {self.wanted}."
+
+
+def _source(name: str) -> str:
+    if name.startswith("--"):
+        return " (from the command line)"
+    if name.startswith("tool.replay"):
+        return " (in pyproject.toml)"
+    return " (from the environment)" if name.isupper() else ""
+
+
+class ReplayWarning(UserWarning):
+    """Something that a recording cannot hold, or a replay cannot see."""
+
+
+class Unscripted(Miss):
+    """A test on mocks sent a request that has no answer; *hint* is how to script one."""
+
+    def __init__(self, request: str, why: str, hint: str) -> None:
+        super().__init__(request, why, hint)
+        self.request = request
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request} has no answer: {self.why}.\nScript one before it is sent: {self.hint}"
+        )
+
+
+class NeverAsked(ReplayError):
+    """A test passed without asking for all the answers that it scripted."""
+
+    def __init__(self, answers: tuple[str, ...]) -> None:
+        super().__init__(answers)
+        self.answers = answers
+
+    def __str__(self) -> str:
+        lines = [f"  {answer}" for answer in self.answers[:_SHOWN]]
+        if len(self.answers) > _SHOWN:
+            lines.append(f"  … and {len(self.answers) - _SHOWN} more")
+        return "\n".join(
+            ["Scripted and never asked for:", *lines, "Leave them out, or send what asks for them."]
+        )
+
+
+class OverBudget(ReplayStop):
+    """A LIVE_SMOKE run would spend more than it may; *spent* and *limit* are for people."""
+
+    def __init__(self, request: str, spent: str, setting: str, limit: str) -> None:
+        super().__init__(request, spent, setting, limit)
+        self.request = request
+        self.spent = spent
+        self.setting = setting
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"LIVE_SMOKE stopped before {self.request}: {self.spent} spent, {self.limit} allowed.\n"
+            f"If the run may spend more: TEST_{self.setting.upper()}=…, "
+            f"or {self.setting} in [tool.replay.test]"
+        )
+
+
+class ShapeChanged(ReplayError):
+    """Live answers have other fields, types, tools or endings than those that were recorded."""
+
+    def __init__(self, cassette: str, differences: tuple[Difference, ...], command: str) -> None:
+        super().__init__(cassette, differences, command)
+        self.cassette = cassette
+        self.differences = differences
+        self.command = command
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"The live answers are not of the shape of those in {self.cassette}:",
+                *difference_lines(self.differences, "now"),
+                f"Nothing was written. If the change is good: {self.command}",
+            ]
+        )
 
 
 def difference_lines(

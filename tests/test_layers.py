@@ -16,6 +16,7 @@ LAYERS = (
     "llm",
     "episodes",
     "golden",
+    "mocks",
     "drift",
     "engine",
     "batch",

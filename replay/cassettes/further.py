@@ -33,7 +33,7 @@ class FurtherTape(Tape):
         """Ask the gate."""
         return self._gate(sent, tuple(self._recorded.values()))
 
-    def outgoing(self, request: Request) -> Request:
+    def on_the_wire(self, request: Request) -> Request:
         """Rewrite what is about to be sent."""
         return self._rewrite(request)
 

@@ -16,7 +16,7 @@ from replay.cassettes.matching import Matcher, change_of
 from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
-from replay.errors import CassetteMiss
+from replay.errors import CassetteMiss, Miss
 from replay.model import (
     Change,
     Chunk,
@@ -45,6 +45,10 @@ def _nobody(_: Interaction) -> None:
     """Listen to nothing."""
 
 
+def _as_it_is(request: Request) -> Request:
+    return request
+
+
 class Tape:
     """
     Answer requests from *interactions* and, with *records*, take down the others as they happen.
@@ -57,7 +61,8 @@ class Tape:
 
     *source* and *command* go into the error of a miss: where the recording lies, and what to run if
     the change is intended. *heard* is told of every interaction when its response has ended, played
-    or recorded.
+    or recorded. *outgoing* may change a request before it is matched or sent; doing so again
+    changes nothing. `asked` lists what the tape was asked for.
     """
 
     def __init__(
@@ -73,12 +78,15 @@ class Tape:
         pace: float = 0.0,
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
+        outgoing: Callable[[Request], Request] = _as_it_is,
         clock: Clock = time.perf_counter,
     ) -> None:
         self.interactions = tuple(interactions)
         self.records = records
         self.plays: list[Play] = []
-        self.misses: list[CassetteMiss] = []
+        self.misses: list[Miss] = []
+        self.asked: list[Request] = []
+        self.outgoing = outgoing
         self.adopted: dict[int, Request] = {}
         self.bindings = Bindings()
         self.pace = pace
@@ -115,6 +123,11 @@ class Tape:
         """Indices of the interactions that answered nothing."""
         return tuple(i for i in range(len(self.interactions)) if i not in self._index.taken)
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether a request is under way that is being recorded."""
+        return bool(self._open)
+
     def moved(self) -> dict[int, tuple[Change, tuple[Difference, ...]]]:
         """Tell of every adopted request, by index, how it differs from the recorded one."""
         found = {
@@ -137,6 +150,7 @@ class Tape:
 
         """
         with self._lock:
+            self.asked.append(request)
             index = self._next(request)
             if index is None and self._adopts:
                 index = self._adopt(self._redactor.request(request))
@@ -152,8 +166,8 @@ class Tape:
         """Whether *sent*, which is not recorded, may be sent live."""
         return True
 
-    def outgoing(self, request: Request) -> Request:
-        """Give what is to be sent where the program wants to send *request*."""
+    def on_the_wire(self, request: Request) -> Request:
+        """Give what is sent in place of *request*, which is matched and recorded as it is."""
         return request
 
     def ended(self, interaction: Interaction) -> None:

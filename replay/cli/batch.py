@@ -91,9 +91,7 @@ def batch() -> None:
 @click.argument("file", required=False, type=Path)
 @click.option("--all", "every", is_flag=True, help="Every episode there is, instead of FILE.")
 @click.option("--model", default="", help="Replay this version; without FILE, all that have it.")
-@click.option(
-    "--tag", "tags", multiple=True, help="Only lines, or episodes, with this tag."
-)
+@click.option("--tag", "tags", multiple=True, help="Only lines, or episodes, with this tag.")
 @click.option("--workers", default=os.cpu_count(), show_default="the cores", help="At once.")
 @click.option(
     "--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True

@@ -175,7 +175,7 @@ class _Taking:
         self._journal.close()
         elapsed = round(time.perf_counter() - self._run.begun, 4)
         run, recorded = self._run, self._tape.recorded
-        sent = [replace(x, request=self._tape.outgoing(x.request)) for x in recorded]
+        sent = [replace(x, request=self._tape.on_the_wire(x.request)) for x in recorded]
         run.recording = Recording(
             manifest=build_manifest(
                 sent,

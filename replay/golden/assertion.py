@@ -185,7 +185,7 @@ class Goldens:
     def __init__(self, config: Config, *, ci: bool) -> None:
         self._config = config
         self._ci = ci
-        self._rules = rules_of(config)
+        self._rules = rules_of(config) if config.test.normalize_outputs else ()
         self._redactor = Redactor(config.redact)
 
     def of(self, snapshot: SnapshotAssertion, item: Any, tape: Tape | None) -> GoldenAssertion:
