@@ -24,8 +24,6 @@ from replay.model import Interaction, Request
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 """When a test begins that has no recording to tell."""
 
-_NO_TEMPERATURE = ("embeddings", "images")
-
 
 class Stage(ABC):
     """
@@ -126,7 +124,7 @@ def forcing(temperature: float | None) -> Callable[[Request], Request]:
 
     def forced(request: Request) -> Request:
         call = None if temperature is None else read_call(Interaction(request))
-        if call is None or call.operation in _NO_TEMPERATURE or call.provider == "bedrock":
+        if call is None or call.provider == "bedrock":
             return request
         return rewritten(request, sampling={"temperature": temperature})
 
