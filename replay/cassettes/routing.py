@@ -41,6 +41,11 @@ class _Switchboard:
             tape = self._only(request)
         return tape
 
+    def in_charge(self) -> Tape | None:
+        """Find whose traffic that of this context is; None where it cannot be told."""
+        tapes = list(self._open)
+        return _current.get() or (tapes[0] if len(tapes) == 1 else None)
+
     def _only(self, request: Request) -> Tape | None:
         tapes = list(self._open)
         if len(tapes) == 1:
@@ -64,6 +69,11 @@ def using(tape: Tape) -> Iterator[Tape]:
         _current.reset(token)
         _switchboard.remove(tape)
         tape.close()
+
+
+def tape_in_charge() -> Tape | None:
+    """Give the tape of this context; where it has none, the only one that is open."""
+    return _switchboard.in_charge()
 
 
 def current_tape() -> Tape | None:

@@ -19,11 +19,16 @@ from replay.model import Episode
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was recorded: the episode's name, its number of calls, the bundle that holds it."""
+    """
+    What was recorded: the episode's name, its number of calls, the bundle that holds it.
+
+    *unrecorded* are the addresses that it reached past its recording.
+    """
 
     episode: str
     calls: int
     bundle: Path
+    unrecorded: tuple[str, ...] = ()
 
 
 def record_entrypoint(
@@ -48,6 +53,7 @@ def record_entrypoint(
         there = find(store, config.path(config.episodes), case.id)
         if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
             raise OtherEpisode(case.id)
+    unrecorded = list[str]()
     try:
         with record(
             case.id,
@@ -57,6 +63,7 @@ def record_entrypoint(
             keep_errors=keep_errors,
             config=config,
             tape=tape,
+            unrecorded=unrecorded.append,
         ) as run:
             run.entrypoint, run.inputs = case.entrypoint, case.inputs
             function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
@@ -70,4 +77,5 @@ def record_entrypoint(
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
     store.tag(case.id, case.tags)
     calls = len(run.recording.interactions) if run.recording else 0
-    return Recorded(case.id, calls, export_bundle(store, case.id, config.path(config.episodes)))
+    bundle = export_bundle(store, case.id, config.path(config.episodes))
+    return Recorded(case.id, calls, bundle, tuple(unrecorded))

@@ -23,6 +23,7 @@ from replay.cassettes.tape import Tape, failure
 from replay.config import Config, load_config
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.manifest import build_manifest, chosen_environment, code_version
+from replay.engine.unrecorded import log_once, telling
 from replay.episodes.layers import open_store
 from replay.episodes.store import Store
 from replay.errors import BadEntrypoint, NotJson, ReplayError
@@ -89,6 +90,7 @@ def record(
     keep_errors: bool = True,
     config: Config | None = None,
     tape: Callable[..., Tape] = Tape,
+    unrecorded: Callable[[str], None] = log_once,
 ) -> Iterator[Run]:
     """
     Record what happens in the block as a recording of *episode*.
@@ -99,6 +101,7 @@ def record(
 
     *pin* freezes the clock and seeds the random generators of the whole process, so that a replay
     gives the very same ids and times; leave it off in a running service. *tape* makes the tape.
+    *unrecorded* is told, at the end, of the addresses that were reached past it.
     """
     config = config or load_config(environ=os.environ)
     run = Run(episode)
@@ -107,7 +110,7 @@ def record(
         if where is not store:
             stack.enter_context(where)
         taking = _Taking(run, where, config, seed, tape)
-        stack.enter_context(taking.open(pin, keep_errors))
+        stack.enter_context(taking.open(pin, keep_errors, unrecorded))
         yield run
 
 
@@ -133,7 +136,9 @@ class _Taking:
         )
 
     @contextmanager
-    def open(self, pin: bool, keep_errors: bool) -> Iterator[None]:
+    def open(
+        self, pin: bool, keep_errors: bool, unrecorded: Callable[[str], None]
+    ) -> Iterator[None]:
         attempt = self._store.begin(self._run.id, self._started.isoformat(), os.getpid())
         self._journal = _Journal(self._store, attempt)
         error: Failure | None = None
@@ -144,6 +149,7 @@ class _Taking:
                         pinned(self._started, self._seed, waits=True)
                     )
                 stack.enter_context(using(self._tape))
+                stack.enter_context(telling(self._tape, unrecorded))
                 self._run.begin()
                 yield
             if self._tape.misses:  # which the program may have swallowed

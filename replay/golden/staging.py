@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from replay.cassettes.guard import Guard, Watch, standing
+from replay.cassettes.guard import Guard, guarded, not_recorded, watched
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.config import Staging
@@ -49,18 +49,16 @@ class Stage(ABC):
         with ExitStack() as stack:
             if not self._live:
                 stack.enter_context(environment({}))
-                stack.enter_context(standing(self.guard))
+                stack.enter_context(guarded(self.guard))
             clock = stack.enter_context(
                 pinned(self.began, test.seed, waits=self._live, secrets=test.pin_secrets)
             )
             self.tape = stack.enter_context(using(self._new_tape(clock)))
-            watch = Watch(self.tape)
-            if self._live:
-                stack.enter_context(standing(watch))
+            watch = stack.enter_context(watched(self.tape)) if self._live else None
             clock.seed()
             yield self.tape
         self._left = [thread for thread in threading.enumerate() if thread not in threads]
-        self._reached = list(watch.seen)
+        self._reached = list(watch.seen) if watch else []
 
     def end(self, *, passed: bool) -> None:
         """
@@ -91,8 +89,7 @@ class Stage(ABC):
 
     def _warn(self) -> None:
         for address in self._reached:
-            why = "no client that we record was used (urllib.request, a raw socket, a driver)"
-            _warn(f"not recorded: {address}; {why}, so a replay will refuse it")
+            _warn(not_recorded(address))
         if self._live:
             return
         for command in self.guard.started:
