@@ -125,6 +125,22 @@ def test_each_mode_runs_what_it_can_answer(bare, mode, passed, reasons):
     assert [reason for reason in reasons if reason not in done.stdout] == []
 
 
+def test_variables_of_others_stop_nothing_where_no_test_is_ours(bare):
+    """Where one is, they are an error that says where it stands, from whatever worker; once."""
+
+    foreign = bare.where(TEST_TIMEOUT="30s", TEST_MODE="GOLDEN").write("test_it.py", OTHERS)
+    foreign.write("cassettes/test_it.test_golden.yaml", "version: 1\ninteractions: []\n")
+    plain = foreign.pytest("-q", "-k", "plain")
+    ours, spread = foreign.pytest("-q"), foreign.pytest("-q", "-n2")
+    verb = foreign.replay("goldens", "orphans")
+
+    said = "TEST_TIMEOUT = '30s' (from the environment) is not a setting we know."
+    assert (plain.returncode, "1 passed" in plain.stdout) == (0, True), plain.stdout
+    assert (ours.returncode, said in ours.stderr) == (4, True)
+    assert (spread.returncode, spread.stdout.count(said)) == (2, 1), spread.stdout
+    assert verb.returncode == 0, verb.stderr
+
+
 def test_golden_is_the_same_on_every_host_and_day(bare):
     """Hash seed, zone, language, date, order and worker: raw outputs are equal to the byte."""
 

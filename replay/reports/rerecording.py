@@ -19,11 +19,17 @@ def plan_lines(plans: Sequence[Plan]) -> Iterator[str]:
     calls = [calls for plan in plans for calls in plan.calls]
     unknown = sum(bool(plan.unknown) for plan in plans)
     total = sum((each.cost for each in calls), Estimate())
-    yield f"{len(plans)} tests, {sum(each.number for each in calls)} requests"
-    yield f"  of models: {total}"
+    requests = _counted(sum(each.number for each in calls), "request")
+    yield f"{_counted(len(plans), 'test')}, {requests}"
+    if total.calls:
+        yield f"  of models: {total}"
     if unknown:
         yield f"  and what {unknown} of the tests would call, which is unknown"
     yield "As they were recorded, at the prices of today. Nothing was run, and nothing was sent."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _line(calls: Calls) -> str:
