@@ -41,7 +41,6 @@ from replay.errors import BadEntrypoint, ReplayError
 from replay.model import Episode, Json, Kind, Outcome, Recording
 
 _USED_BY_EVERY_REPLAY = (
-    "deepdiff",
     "genai_prices",
     "pydantic_core",
     "replay.cassettes.httpx_hook",
