@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -70,6 +70,22 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """
+    Recording in a running service.
+
+    *sample* is the share of runs that is recorded, 0 to 1. A run that holds more than *run_bytes*
+    is dropped, and so is any while all runs of the process, open or waiting to be written, hold
+    more than *held_bytes*. At exit *exit_seconds* are given to what still waits.
+    """
+
+    sample: float = 1.0
+    run_bytes: int = 16_000_000
+    held_bytes: int = 128_000_000
+    exit_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """
     Where things are, and what is left out of recordings.
@@ -91,6 +107,7 @@ class Config:
     match: Matching = field(default_factory=Matching)
     engine: str = "vcrpy"
     max_age_days: int = 0
+    service: Service = field(default_factory=Service)
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
@@ -112,9 +129,18 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
         settings["store"] = Path(store)
     if environ and (engine := environ.get("REPLAY_ENGINE")):
         settings["engine"] = engine
+    if environ and (sample := environ.get("REPLAY_SAMPLE")):
+        settings["service"] = replace(settings.get("service", Service()), sample=_share(sample))
     if settings.get("engine", "vcrpy") not in ENGINES:
         raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
     return Config(**settings)
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadSetting("REPLAY_SAMPLE", text, "a number from 0 to 1") from None
 
 
 def test_mode(environ: Mapping[str, str]) -> Mode:
@@ -167,6 +193,8 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         return tuple(_value(str, item, name) for item in value)
     if kind is Path and isinstance(value, str):
         return Path(value)
+    if kind is float and type(value) in (int, float):
+        return float(value)
     if kind in (str, bool, int) and type(value) is kind:
         return value
     raise BadSetting(name, value, _WANTED.get(get_origin(kind) or kind, "a table"))
@@ -177,6 +205,7 @@ _WANTED: dict[Any, str] = {
     str: "a string",
     bool: "true or false",
     int: "a whole number",
+    float: "a number",
     tuple: "a list of strings",
     dict: "a table",
 }

@@ -17,6 +17,7 @@ LAYERS = (
     "episodes",
     "golden",
     "engine",
+    "asgi",
     "reports",
     "plugin",
     "cli",
