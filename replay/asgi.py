@@ -14,7 +14,7 @@ from replay.cassettes.redaction import Redactor
 from replay.engine.apps import Answer, App, Message, Receive, Scope, Send, body_text, header_text
 from replay.engine.background import Loss, ServiceRun
 from replay.engine.entrypoint import importable
-from replay.engine.service import Recorder, Sample, flush_recordings, unique
+from replay.engine.service import Recorder, Sample, unique
 from replay.model import Json, Request
 
 __all__ = ["RecordingMiddleware"]
@@ -53,7 +53,7 @@ class RecordingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _flushing(send))
+            await self._app(scope, receive, self._flushing(send))
         elif scope["type"] != "http" or self._recorder.is_off or not self._is_meant(scope["path"]):
             await self._app(scope, receive, send)
         else:
@@ -65,6 +65,16 @@ class RecordingMiddleware:
                 run.asked(dict(scope), self._found(scope))
                 receive, send = run.receiving(receive), run.sending(send)
             await self._app(scope, receive, send)
+
+    def _flushing(self, send: Send) -> Send:
+        """Write what is left before a server hears that the app has shut down: it may kill us."""
+
+        async def flushed(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                await asyncio.to_thread(self._recorder.flush)
+            await send(message)
+
+        return flushed
 
     def _is_meant(self, path: str) -> bool:
         wanted = any(fnmatch(path, glob) for glob in self._only)
@@ -78,17 +88,6 @@ class RecordingMiddleware:
         if self._entrypoint is None:
             self._entrypoint = app_name(scope.get("app", self))
         return self._entrypoint
-
-
-def _flushing(send: Send) -> Send:
-    """Write what is left before a server is told that the app has shut down: it may kill us."""
-
-    async def flushed(message: Message) -> None:
-        if message["type"].startswith("lifespan.shutdown"):
-            await asyncio.to_thread(flush_recordings)
-        await send(message)
-
-    return flushed
 
 
 class InboundRun(ServiceRun):

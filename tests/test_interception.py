@@ -274,7 +274,7 @@ def in_a_thread(work):
 def _settled(done, work):
     try:
         done.set_result(work())
-    except BaseException as error:
+    except UnroutedRequest as error:
         done.set_exception(error)
 
 

@@ -45,7 +45,6 @@ class Loss(StrEnum):
     NOT_JSON = "not JSON"
     CUT_SHORT = "cut short"
     STORE = "store"
-    EXIT = "exit"
     ERROR = "error"
 
 
@@ -86,6 +85,7 @@ class Writer:
         self._open: dict[ServiceRun, None] = {}
         self._ended: deque[ServiceRun] = deque()
         self._busy = self._flushing = False
+        self._patience = 0.0
         self._held = 0
         self._recorded = self._passed = 0
         self._lost: Counter[str] = Counter()
@@ -104,8 +104,9 @@ class Writer:
             if self._thread is None:
                 thread = threading.Thread(target=self._work, name="replay-writer", daemon=True)
                 thread.start()
-                atexit.register(self._exit, thread, run.config.service.exit_seconds)
+                atexit.register(self._exit, thread)
                 self._thread = thread
+            self._patience = run.config.service.exit_seconds
             self._open[run] = None
         self.grant(run, _RUN_BYTES)
 
@@ -152,7 +153,8 @@ class Writer:
             self._lost[kind] += 1
             self._untold[kind] += 1
             now = self._clock()
-            if now - self._told.get(kind, now - _REPORT_SECONDS) < _REPORT_SECONDS:
+            told = self._told.get(kind)
+            if told is not None and now - told < _REPORT_SECONDS:
                 return
             self._told[kind] = now
             count = self._untold.pop(kind)
@@ -170,29 +172,35 @@ class Writer:
                 held=self._held,
             )
 
-    def flush(self, seconds: float) -> bool:
+    def flush(self, seconds: float | None = None) -> bool:
         """
         Write all that has ended and close the stores; tell whether *seconds* were enough.
 
-        What ends later opens them again.
+        By default they are those that the settings give to an exit. What ends later opens the
+        stores again.
         """
         with self._changed:
             if self._thread is None:
                 return True
             self._flushing = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not self._flushing, seconds)
-
-    def _exit(self, thread: threading.Thread, seconds: float) -> None:
-        if thread is not self._thread:  # a forked child inherits what its parent registered
-            return
-        self.flush(seconds)
-        with self._changed:
-            if left := len(self._open) + len(self._ended):
-                self._untold[Loss.EXIT] += left
+            done = self._changed.wait_for(
+                lambda: not self._flushing, self._patience if seconds is None else seconds
+            )
             untold = dict(self._untold)
+            self._untold.clear()
         for kind, count in untold.items():
             _log.warning("not recorded: %s more (%s)", count, kind)
+        return done
+
+    def _exit(self, thread: threading.Thread) -> None:
+        if thread is not self._thread:  # a forked child inherits what its parent registered
+            return
+        self.flush()
+        with self._changed:
+            left = len(self._open) + len(self._ended)
+        if left:
+            _log.warning("not recorded: %s at the end of the process", left)
 
     # In the thread ----------------------------------------------------------------------------
 
@@ -218,7 +226,7 @@ class Writer:
             self._held -= run.size
             self._recorded += error is None
         if error:
-            self.lost(*error)
+            self.lost(error[0], f"{run.id}: {error[1]}")
 
     def _journal(self, before: float) -> None:
         """Write down what is complete of the runs that were begun *before*."""

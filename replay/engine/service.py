@@ -37,10 +37,11 @@ def recording_stats() -> RecordingStats:
     return WRITER.stats()
 
 
-def flush_recordings(seconds: float = 5.0) -> bool:
+def flush_recordings(seconds: float | None = None) -> bool:
     """
     Write what has ended, and close the store; tell whether *seconds* were enough.
 
+    By default they are the setting `exit_seconds`.
     For what ends without Python's exit handlers: a worker that is killed, a frozen function.
     """
     return WRITER.flush(seconds)
@@ -93,6 +94,10 @@ class Recorder:
             raise
         finally:
             run.end(error)
+
+    def flush(self) -> None:
+        """Write what has ended, as far as the settings give it time."""
+        self._writer.flush()
 
     def _begun(
         self, kind: type[Run], name: Callable[[], str], facts: Mapping[str, Any]
