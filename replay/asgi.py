@@ -19,6 +19,8 @@ from replay.model import Json, Request
 
 __all__ = ["RecordingMiddleware"]
 
+_PAST_THE_APP = ("http.response.pathsend", "http.response.zerocopysend")
+
 
 class RecordingMiddleware:
     """
@@ -53,6 +55,7 @@ class RecordingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "lifespan":
+            self._recorder.prepare()
             await self._app(scope, receive, self._flushing(send))
         elif scope["type"] != "http" or self._recorder.is_off or not self._is_meant(scope["path"]):
             await self._app(scope, receive, send)
@@ -126,6 +129,8 @@ class InboundRun(ServiceRun):
         """Hear what the app answers, on its way."""
 
         async def heard(message: Message) -> None:
+            if message["type"] in _PAST_THE_APP:
+                self.lose(Loss.ERROR, "the server sends a file that does not pass through the app")
             if not self.room(self._answer.heard(message)):
                 self._answer.forget()
             await send(message)

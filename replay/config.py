@@ -130,17 +130,20 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
     if environ and (engine := environ.get("REPLAY_ENGINE")):
         settings["engine"] = engine
     if environ and (sample := environ.get("REPLAY_SAMPLE")):
-        settings["service"] = replace(settings.get("service", Service()), sample=_share(sample))
+        settings["service"] = replace(settings.get("service", Service()), sample=_number(sample))
     if settings.get("engine", "vcrpy") not in ENGINES:
         raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
-    return Config(**settings)
+    config = Config(**settings)
+    if not 0 <= config.service.sample <= 1:
+        raise BadSetting("tool.replay.service.sample", config.service.sample, _SHARE)
+    return config
 
 
-def _share(text: str) -> float:
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise BadSetting("REPLAY_SAMPLE", text, "a number from 0 to 1") from None
+        raise BadSetting("REPLAY_SAMPLE", text, _SHARE) from None
 
 
 def test_mode(environ: Mapping[str, str]) -> Mode:
@@ -199,6 +202,8 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         return value
     raise BadSetting(name, value, _WANTED.get(get_origin(kind) or kind, "a table"))
 
+
+_SHARE = "a number from 0 to 1"
 
 _WANTED: dict[Any, str] = {
     Path: "a path",

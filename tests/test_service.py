@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from replay.asgi import RecordingMiddleware
 from replay.engine.entrypoint import load_entrypoint, run_entrypoint
 from replay.episodes.store import Store
 from tests.conftest import ROOT, Project
@@ -326,7 +327,7 @@ import replay
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 from replay.asgi import RecordingMiddleware
 
 URL = os.environ["UPSTREAM"]
@@ -373,10 +374,6 @@ async def waits(request):
 async def stats(request):
     found = replay.recording_stats()
     return JSONResponse([found.recorded, found.lost, found.waiting])
-
-async def echo(socket):
-    await socket.accept()
-    await socket.send_text(await socket.receive_text())
 
 @asynccontextmanager
 async def lifespan(app):
@@ -573,6 +570,20 @@ def test_locked_store_keeps_nobody_waiting(home):
     assert [answer.json()["answer"] for answer in answers] == ["0", "1", "2"]
     assert waiting == [0, {}, 3]
     assert at.process.returncode == -signal.SIGTERM
+
+
+async def test_websockets_pass_as_they_are():
+    """The app is called with what the server gave, and nothing of ours between."""
+
+    seen = []
+
+    async def app(*given):
+        seen.append(given)
+
+    given = ({"type": "websocket", "path": "/"}, object(), object())
+    await RecordingMiddleware(app)(*given)
+
+    assert seen == [given]
 
 
 # Sending an app its request -----------------------------------------------------------------------

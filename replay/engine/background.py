@@ -31,6 +31,9 @@ _RUN_BYTES = 10_000
 _JOURNAL_SECONDS = 1.0
 """How old a run gets before what is complete of it is written down ahead of its end."""
 
+_GRACE_SECONDS = 0.005
+"""How long the thread lets the program go on after a run, before it takes its share of Python."""
+
 _REPORT_SECONDS = 60.0
 
 
@@ -208,7 +211,11 @@ class Writer:
         journaled = self._clock()
         while True:
             with self._changed:
+                idle = not self._ended
                 self._changed.wait_for(lambda: self._ended or self._flushing, _JOURNAL_SECONDS)
+            if idle and not self._flushing:
+                time.sleep(_GRACE_SECONDS)
+            with self._changed:
                 run = self._ended.popleft() if self._ended else None
                 self._busy = run is not None
             if run:

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -66,6 +66,13 @@ class Recorder:
         """Whether nothing is recorded here: by REPLAY_RECORD, or because something else does."""
         off = os.environ.get("REPLAY_RECORD", "on").lower() in ("0", "off", "false")
         return off or is_recorded()
+
+    def prepare(self) -> None:
+        """Do before the first run what takes long; what goes wrong will go wrong there too."""
+        if not self.is_off:
+            with suppress(Exception):
+                _ = self._settings
+                keep_patched()
 
     @contextmanager
     def run(
