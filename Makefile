@@ -8,11 +8,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c $(NEW_ENOUGH) 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup replay record standin test golden lint bench format lock clean
+.PHONY: help setup replay replay-frozen replay-batch record standin test golden lint bench format lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | \
-		awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+		awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Create .venv with everything in it (the other verbs do it by themselves)
 
@@ -37,6 +37,15 @@ $(BENCH): requirements.lock pyproject.toml
 replay: $(READY) ## Re-execute a recorded run, offline: make replay RUN=episode_12345
 	@test -n "$(RUN)" || { echo "Which one? make replay RUN=episode_12345"; exit 2; }
 	@$(BIN)/replay run "$(RUN)"
+
+replay-frozen: $(READY) ## … against one version: make replay-frozen RUN=… MODEL_VERSION=…
+	@test -n "$(RUN)" && test -n "$(MODEL_VERSION)" || \
+		{ echo "Which one? make replay-frozen RUN=episode_12345 MODEL_VERSION=gpt-4o-2024-08-06"; exit 2; }
+	@$(BIN)/replay frozen "$(RUN)" --model "$(MODEL_VERSION)"
+
+replay-batch: $(READY) ## Re-execute many: make replay-batch EPISODES_FILE=episodes.txt
+	@test -n "$(EPISODES_FILE)" || { echo "Which ones? make replay-batch EPISODES_FILE=episodes.txt"; exit 2; }
+	@$(BIN)/replay batch "$(EPISODES_FILE)"
 
 record: $(READY) ## Record the example's episodes, cassettes and goldens anew, against the stand-in
 	@$(BIN)/python -m examples.support_agent.record

@@ -68,9 +68,7 @@ def memory(requests: int) -> Table:
         asked(client, 200)
         row = {}
         for step in range(1, STEPS + 1):
-            crowd = [
-                Thread(target=asked, args=(client, part // CLIENTS)) for _ in range(CLIENTS)
-            ]
+            crowd = [Thread(target=asked, args=(client, part // CLIENTS)) for _ in range(CLIENTS)]
             for one in crowd:
                 one.start()
             for one in crowd:

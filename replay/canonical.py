@@ -17,11 +17,15 @@ KEY_SCHEMA = 1
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MISSING = "(absent)"
-_REDACTED = (
-    r"(?:<|%3[Cc]|&lt;|\\u003[Cc])secret(?::|%3[Aa])([a-z0-9][a-z0-9._-]*)"
-    r"(?:(?::|%3[Aa])\d{1,9})?(?:>|%3[Ee]|&gt;|\\u003[Ee])"
+
+PLACEHOLDER = re.compile(
+    r"(?:<|&lt;|%3[Cc]|\\u003[Cc])secret(?::|%3[Aa])(?P<kind>[a-z0-9][a-z0-9._-]*)"
+    r"(?:(?::|%3[Aa])(?P<number>\d{1,9}))?(?:>|&gt;|%3[Ee]|\\u003[Ee])"
 )
-_REDACTED_TEXT, _REDACTED_BYTES = re.compile(_REDACTED), re.compile(_REDACTED.encode())
+"""What stands in place of a secret, `<secret:jwt:1>`, also as URLs, HTML and JSON may spell it."""
+
+_ANY = "<secret>"
+_PLACEHOLDER_BYTES = re.compile(PLACEHOLDER.pattern.encode())
 
 
 def canonical_json(value: object) -> str:
@@ -58,7 +62,7 @@ def request_key(request: Request) -> str:
     Method, canonical URL, canonical body. Headers are left out: they carry credentials, versions
     and trace ids, and what selects an answer stands in the body.
     """
-    request = _without_numbers(request)
+    request = _without_placeholders(request)
     digest = blake2b(digest_size=16)
     for part in (request.method.upper(), canonical_url(request.url)):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
@@ -123,7 +127,7 @@ def fields(request: Request) -> dict[str, Json]:
     >>> fields(Request("POST", "http://x/v1?a=1", body=b'{"m":[{"c":"hi"}]}'))
     {'method': 'POST', 'url': 'http://x/v1', 'query.a': '1', 'm[0].c': 'hi'}
     """
-    request = _without_numbers(request)
+    request = _without_placeholders(request)
     url, _, query = canonical_url(request.url).partition("?")
     found: dict[str, Json] = {"method": request.method.upper(), "url": url}
     found |= {f"query.{k}": v for k, v in parse_qsl(query, keep_blank_values=True)}
@@ -147,18 +151,29 @@ def differences(recorded: dict[str, Json], now: dict[str, Json]) -> tuple[Differ
     )
 
 
-def _without_numbers(request: Request) -> Request:
+def without_secrets(value: Json) -> Json:
     """
-    Write redacted secrets in one way and without their number: which it was does not decide.
+    Write what stands for a secret in one way, in every string of *value*: which it was is nothing.
 
-    >>> _without_numbers(Request("GET", "http://x/?key=%3Csecret:key:7%3E")).url
-    'http://x/?key=<secret:key>'
+    A run has other secrets than another, and a replayed program knows those that it was told by
+    their placeholders, which may name them otherwise than the place where it sends them.
+
+    >>> without_secrets(["<secret:access-token:1>", "key=%3Csecret:key:2%3E"])
+    ['<secret>', 'key=<secret>']
     """
-    url, body = request.url, request.body
-    if "secret" in url:
-        url = _REDACTED_TEXT.sub(r"<secret:\1>", url)
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(_ANY, value) if "secret" in value else value
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    if isinstance(value, dict):
+        return {without_secrets(key): without_secrets(item) for key, item in value.items()}
+    return value
+
+
+def _without_placeholders(request: Request) -> Request:
+    url, body = without_secrets(request.url), request.body
     if b"secret" in body:
-        body = _REDACTED_BYTES.sub(rb"<secret:\1>", body)
+        body = _PLACEHOLDER_BYTES.sub(_ANY.encode(), body)
     if url is request.url and body is request.body:
         return request
     return dataclasses.replace(request, url=url, body=body)
@@ -187,15 +202,21 @@ def _without_boundary(body: bytes, media: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, bytes):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is bytes:
         return {"bytes": _digest(value)}
-    if isinstance(value, tuple | list):
+    if kind is tuple or kind is list:
         return [_plain(item) for item in value]
-    if isinstance(value, dict):
+    if kind is dict:
         return {key: _plain(item) for key, item in value.items()}
+    if fields_there := getattr(kind, "__dataclass_fields__", None):
+        return {name: _plain(getattr(value, name)) for name in fields_there}
     return value
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def _digest(data: bytes) -> str:

@@ -1,7 +1,13 @@
-"""Settings: `[tool.replay]` in pyproject.toml, then the environment; read once at the edge."""
+"""
+Settings: `[tool.replay]` in pyproject.toml, the environment, the command line; read at the edge.
+
+Whatever comes later goes before. The reader is our own: it is part of what every pytest run of
+everyone imports, and takes 2 ms where pydantic-settings takes 140.
+"""
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -34,6 +40,38 @@ class Mode(StrEnum):
     MOCK = "MOCK"
     GOLDEN = "GOLDEN"
     LIVE_SMOKE = "LIVE_SMOKE"
+
+
+class Subprocesses(StrEnum):
+    """What becomes of a subprocess that a test starts where the network is blocked."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """
+    What tests run on: `[tool.replay.test]`, or for each member the variable `TEST_…`.
+
+    *temperature* is forced on requests to models, where it is set. *timeout* is the limit of one
+    test in seconds, 0 for none. Without *normalize_outputs*, outputs are compared as they are.
+    *debug* tells after the run what each test was pinned to, and what matched and missed.
+    *max_calls* and *max_dollars* are what a LIVE_SMOKE run may spend. *pin_secrets* seeds `secrets`
+    too.
+    """
+
+    mode: Mode = Mode.MOCK
+    seed: int = 0
+    temperature: float | None = None
+    timeout: float = 0.0
+    normalize_outputs: bool = True
+    debug: bool = False
+    max_calls: int = 50
+    max_dollars: float = 1.0
+    pin_secrets: bool = False
+    subprocesses: Subprocesses = Subprocesses.WARN
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +124,39 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class NormalizationRule:
+    """
+    One rule of the project's own: where it holds, which is one of the first four, and what it does.
+
+    *path* is a JSON path, *key* names members at any depth (`*_ref` too), *pattern* a regular
+    expression, *type* a JSON type. *do* is `number`, `mask`, `drop`, `sort`, `round` (to *digits*
+    significant ones), `unicode` or `whitespace`.
+    """
+
+    path: str = ""
+    key: tuple[str, ...] = ()
+    pattern: str = ""
+    type: str = ""
+    do: str = "number"
+    digits: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """
+    What is noise in outputs: *rules* of one's own, which come first; built-in ones by their names.
+
+    *add* turns on some that are off, *remove* turns off some that are on; those in *order* get
+    their turn before all others.
+    """
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    rules: dict[str, NormalizationRule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """
     Where things are, and what is left out of recordings.
@@ -93,7 +164,9 @@ class Config:
     Folders are relative to *root*, the folder of the pyproject.toml that was found. *environment*
     names the variables whose values are kept in a recording and put back for its replay. *engine*
     is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
-    *max_age_days* are reported, 0 for never.
+    *max_age_days* are reported, 0 for never. *shared* is a store under the project's own, which is
+    read and never written; *tenant* is whose episodes are meant. *versions* are names of your own
+    for versions, such as `baseline = "gpt-4o-2024-08-06"`.
     """
 
     root: Path = field(default_factory=Path)
@@ -105,57 +178,84 @@ class Config:
     ignore_hosts: tuple[str, ...] = TELEMETRY_HOSTS
     redact: Redaction = field(default_factory=Redaction)
     match: Matching = field(default_factory=Matching)
+    normalize: Normalization = field(default_factory=Normalization)
+    test: Staging = field(default_factory=Staging)
     engine: str = "vcrpy"
     max_age_days: int = 0
     service: Service = field(default_factory=Service)
+    shared: Path = Path()
+    tenant: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
         return self.root / folder
 
 
-def load_config(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    start: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Config:
     """
     Read the settings that hold for the folder *start*, by default the current one.
 
+    *options* are members of `Staging` that the command line sets.
+
     Raises:
-        BadSetting: a key is not known, or its value is of the wrong kind.
+        BadSetting: a key is not known, or its value is of the wrong kind; says where it stands.
 
     """
     root, table = _project(start or Path.cwd())
+    environ = environ or {}
     settings = _read(Config, table, "tool.replay")
     settings["root"] = root
-    if environ and (store := environ.get("REPLAY_STORE")):
+    if store := environ.get("REPLAY_STORE"):
         settings["store"] = Path(store)
-    if environ and (engine := environ.get("REPLAY_ENGINE")):
+    if engine := environ.get("REPLAY_ENGINE"):
         settings["engine"] = engine
-    if environ and (sample := environ.get("REPLAY_SAMPLE")):
-        settings["service"] = replace(settings.get("service", Service()), sample=_number(sample))
+    if tenant := environ.get("REPLAY_TENANT"):
+        settings["tenant"] = tenant
+    if sample := environ.get("REPLAY_SAMPLE"):
+        share = _value(float, _from_text(float, sample), "REPLAY_SAMPLE")
+        settings["service"] = replace(settings.get("service", Service()), sample=share)
     if settings.get("engine", "vcrpy") not in ENGINES:
         raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
+    known = [f.name for f in fields(Staging)]
+    settings["test"] = replace(
+        settings.get("test", Staging()),
+        **_texts({name: environ.get(f"TEST_{name.upper()}") for name in known}, "TEST_")
+        | _texts(options or {}, "--test-"),
+    )
     config = Config(**settings)
-    if not 0 <= config.service.sample <= 1:
-        raise BadSetting("tool.replay.service.sample", config.service.sample, _SHARE)
+    if config.service.sample > 1:
+        raise BadSetting("tool.replay.service.sample", config.service.sample, "a share, 0 to 1")
     return config
 
 
-def _number(text: str) -> float:
+def _texts(given: Mapping[str, str | None], prefix: str) -> dict[str, Any]:
+    """Read the members of `Staging` that are *given* as text; an empty one is not given."""
+    hints, found = get_type_hints(Staging), dict[str, Any]()
+    for key, text in given.items():
+        if text:
+            name = f"{prefix}{key.upper() if prefix.isupper() else key}"
+            found[key] = _value(hints[key], _from_text(hints[key], text), name)
+    return found
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    """Read *text* as the value that it would be in TOML; as it is, where it is none of *kind*."""
+    if kind is bool:
+        return _SWITCHES.get(text.lower(), text)
     try:
-        return float(text)
+        return int(text) if kind is int else float(text) if kind in _NUMBERS else text
     except ValueError:
-        raise BadSetting("REPLAY_SAMPLE", text, _SHARE) from None
+        return text
 
 
-def test_mode(environ: Mapping[str, str]) -> Mode:
-    """Read TEST_MODE; raise `BadSetting` when it is none of the three."""
-    value = environ.get("TEST_MODE", Mode.MOCK)
-    try:
-        return Mode(value.upper())
-    except ValueError:
-        raise BadSetting("TEST_MODE", value, ", ".join(Mode)) from None
-
-
-test_mode.__test__ = False  # type: ignore[attr-defined] # pytest must not collect it
+_SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
+    ("0", "false", "no", "off"), False
+)
 
 
 def _project(start: Path) -> tuple[Path, dict[str, Any]]:
@@ -194,23 +294,36 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         return {key: _value(inner, item, f"{name}.{key}") for key, item in value.items()}
     if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(_value(str, item, name) for item in value)
+    return _scalar(kind, value, name)
+
+
+def _scalar(kind: Any, value: Any, name: str) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if kind is float and type(value) in (int, float):
-        return float(value)
-    if kind in (str, bool, int) and type(value) is kind:
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _choice(kind, value, name)
+    if kind in (str, bool) and type(value) is kind:
         return value
-    raise BadSetting(name, value, _WANTED.get(get_origin(kind) or kind, "a table"))
+    if kind is int and type(value) is int and value >= 0:
+        return value
+    if kind in _NUMBERS and type(value) in (int, float) and math.isfinite(value) and value >= 0:
+        return float(value)
+    raise BadSetting(name, value, _WANTED.get(get_origin(kind) or kind, "a number, 0 or more"))
 
 
-_SHARE = "a number from 0 to 1"
+def _choice(kind: type[StrEnum], value: Any, name: str) -> StrEnum:
+    for member in kind:
+        if isinstance(value, str) and value.lower() == member.lower():
+            return member
+    raise BadSetting(name, value, ", ".join(kind))
 
+
+_NUMBERS: tuple[Any, ...] = (float, float | None)
 _WANTED: dict[Any, str] = {
     Path: "a path",
     str: "a string",
     bool: "true or false",
-    int: "a whole number",
-    float: "a number",
+    int: "a whole number, 0 or more",
     tuple: "a list of strings",
     dict: "a table",
 }

@@ -29,7 +29,13 @@ class ReplayStop(BaseException):
     """
 
 
-class CassetteMiss(ReplayStop):
+class Miss(ReplayStop):
+    """The program sent a request that has no answer; *closest* is the nearest that has."""
+
+    closest: Closest | None = None
+
+
+class CassetteMiss(Miss):
     """The program sent a request that the recording does not hold."""
 
     def __init__(
@@ -49,16 +55,16 @@ class CassetteMiss(ReplayStop):
 
 
 class Unhermetic(ReplayStop):
-    """The program tried to reach the network under replay."""
+    """The program tried to reach the network, or what may reach it, under replay."""
 
-    def __init__(self, address: str, action: str = "connect") -> None:
+    def __init__(self, address: str, action: str = "connect to") -> None:
         super().__init__(address, action)
         self.address = address
         self.action = action
 
     def __str__(self) -> str:
         return (
-            f"Under replay, the program tried to {self.action} to {self.address}.\n"
+            f"Under replay, the program tried to {self.action} {self.address}.\n"
             "Nothing was sent: a replay opens no socket. Record the call, or leave it out."
         )
 
@@ -75,6 +81,39 @@ class UnroutedRequest(ReplayStop):
         return (
             f"{self.request} was sent by a thread that belongs to none of the {self.tapes} open "
             "tapes.\nStart the thread's work with contextvars.copy_context().run(...)."
+        )
+
+
+class BudgetSpent(ReplayStop):
+    """Recording has cost what it may, or what it costs cannot be told."""
+
+    def __init__(self, budget: str, spent: str, calls: int, *, is_known: bool = True) -> None:
+        super().__init__(budget, spent, calls)
+        self.budget = budget
+        self.spent = spent
+        self.calls = calls
+        self.is_known = is_known
+
+    def __str__(self) -> str:
+        spent = f"${self.spent}" if self.is_known else "an amount that is not known"
+        return (
+            f"After {self.calls} calls, {spent} of ${self.budget} is spent; no further one is sent."
+            "\nNo recording was made. To allow more: --budget DOLLARS"
+        )
+
+
+class NotRewritten(ReplayStop):
+    """A client sends in a way in which its request cannot be changed any more."""
+
+    def __init__(self, request: str, client: str) -> None:
+        super().__init__(request, client)
+        self.request = request
+        self.client = client
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request} is sent by {self.client}, whose requests cannot go to another model.\n"
+            "Nothing was sent. Give the model to the program itself, and: replay record --from …"
         )
 
 
@@ -103,6 +142,58 @@ class NothingProposed(ReplayError):
             f"{self.cassette}: {self.why}.\n"
             "Propose the changed requests of a golden test: pytest TEST --adopt"
         )
+
+
+class NothingPending(ReplayError):
+    """No change that waits for a decision is called that."""
+
+    def __init__(self, glob: str, waiting: tuple[str, ...]) -> None:
+        super().__init__(glob, waiting)
+        self.glob = glob
+        self.waiting = waiting
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.waiting[:_SHOWN]) or "nothing"
+        more = len(self.waiting) - _SHOWN
+        also = f" and {more} more" if more > 0 else ""
+        said = f"Nothing that waits is called {self.glob!r}. Waiting: {shown}{also}."
+        return f"{said}\nSee: replay review"
+
+
+class NothingToUndo(ReplayError):
+    """No decision is left that could be taken back."""
+
+    def __str__(self) -> str:
+        return "There is no decision to undo. What waits: replay review"
+
+
+class NoRevision(ReplayError):
+    """git does not know the revision, or this is no repository."""
+
+    def __init__(self, revision: str, why: str) -> None:
+        super().__init__(revision, why)
+        self.revision = revision
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"git cannot compare with {self.revision!r}: {self.why}.\n"
+            "In CI, fetch it first: git fetch --depth=1 origin main:refs/remotes/origin/main"
+        )
+
+
+class NoTraffic(ReplayError):
+    """A test asks for what was said, and plays no cassette."""
+
+    def __str__(self) -> str:
+        return "There is no transcript without a cassette: mark the test with @pytest.mark.golden."
+
+
+class UnknownOption(ReplayError):
+    """syrupy's filters work on its own serializer, which a golden does not use."""
+
+    def __str__(self) -> str:
+        return "golden() takes no matcher, include or exclude: use golden(normalize=[...])."
 
 
 class NotCollected(ReplayError):
@@ -178,6 +269,66 @@ class OtherEpisode(ReplayError):
         )
 
 
+class OtherTenant(ReplayError):
+    """An episode of that name belongs to another tenant, which nobody has asked for."""
+
+    def __init__(self, episode: str, theirs: str, ours: str) -> None:
+        super().__init__(episode, theirs, ours)
+        self.episode = episode
+        self.theirs = theirs
+        self.ours = ours
+
+    def __str__(self) -> str:
+        theirs = f"to the tenant {self.theirs!r}" if self.theirs else "to no tenant"
+        ours = f"of {self.ours!r}" if self.ours else "of no tenant"
+        return (
+            f"Episode {self.episode!r} belongs {theirs}; this is about those {ours}.\n"
+            f"To mean it: --tenant {self.theirs or repr('')}"
+        )
+
+
+class NoStore(ReplayError):
+    """There is no store yet."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"There is no store at {self.path}.\n"
+            "Make one of the bundles: replay import episodes/*.jsonl"
+        )
+
+
+class AmbiguousEpisode(ReplayError):
+    """Several episodes, or recordings of one, begin with what was given."""
+
+    def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
+        super().__init__(prefix, candidates)
+        self.prefix = prefix
+        self.candidates = candidates
+
+    def __str__(self) -> str:
+        shown = [f"  {name}" for name in self.candidates[:_SHOWN_LINES]]
+        if len(self.candidates) > _SHOWN_LINES:
+            shown.append(f"  … and {len(self.candidates) - _SHOWN_LINES} more")
+        return "\n".join([f"Several begin with {self.prefix!r}; name one:", *shown])
+
+
+class BadFilter(ReplayError):
+    """What is asked for cannot be looked for."""
+
+    def __init__(self, name: str, value: str, wanted: str) -> None:
+        super().__init__(name, value, wanted)
+        self.name = name
+        self.value = value
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value!r} cannot be looked for. It takes: {self.wanted}."
+
+
 class UnknownRecording(ReplayError):
     """An episode is known, but has no complete recording."""
 
@@ -191,6 +342,116 @@ class UnknownRecording(ReplayError):
             f"Episode {self.episode!r} has no complete recording.\n"
             f"Record one: replay record {self.entrypoint} --input FILE --id {self.episode}"
         )
+
+
+class UnknownVersion(ReplayError):
+    """
+    An episode has no recording of the version that was asked for.
+
+    *there* are the recordings that there are, a line each; *record* is the command that would make
+    one, with what it is expected to cost.
+    """
+
+    def __init__(
+        self, episode: str, version: str, there: tuple[str, ...], record: str = ""
+    ) -> None:
+        super().__init__(episode, version, there, record)
+        self.episode = episode
+        self.version = version
+        self.there = there
+        self.record = record
+
+    def __str__(self) -> str:
+        lines = [f"{self.episode} has no recording {self.version!r}. There is:"]
+        lines += [f"  {line}" for line in self.there]
+        if self.record:
+            lines.append(f"To record it: {self.record}")
+        return "\n".join(lines)
+
+
+class AmbiguousVersion(ReplayError):
+    """What was asked for are several recordings, made with different models."""
+
+    def __init__(self, episode: str, version: str, there: tuple[str, ...]) -> None:
+        super().__init__(episode, version, there)
+        self.episode = episode
+        self.version = version
+        self.there = there
+
+    def __str__(self) -> str:
+        lines = [f"{self.version!r} can mean several recordings of {self.episode}:"]
+        lines += [f"  {line}" for line in self.there]
+        lines.append("Name one by its id or by the model that answered.")
+        return "\n".join(lines)
+
+
+class BadLines(ReplayError):
+    """A list of runs has lines that mean nothing; *lines* say which, and why."""
+
+    def __init__(self, path: str, lines: tuple[str, ...]) -> None:
+        super().__init__(path, lines)
+        self.path = path
+        self.lines = lines
+
+    def __str__(self) -> str:
+        shown = [f"  {line}" for line in self.lines[:_SHOWN_LINES]]
+        if len(self.lines) > _SHOWN_LINES:
+            shown.append(f"  … and {len(self.lines) - _SHOWN_LINES} more")
+        return "\n".join([f"{self.path}: nothing was run, because of", *shown])
+
+
+class BadShards(ReplayError):
+    """Reports that are to be merged are not the shards of one batch."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"These reports cannot be merged: {self.why}.\n"
+            "Each is what one `replay batch FILE --shard i/n --json PATH` wrote, n in all."
+        )
+
+
+class CommandFailed(ReplayError):
+    """A program that we need (git, pip, uv) did not do what it was asked for."""
+
+    def __init__(self, command: str, said: str) -> None:
+        super().__init__(command, said)
+        self.command = command
+        self.said = said
+
+    def __str__(self) -> str:
+        lines = [f"  {line}" for line in self.said.splitlines()[-_SHOWN:]]
+        return "\n".join([f"This failed: {self.command}", *lines])
+
+
+class NotBisected(ReplayError):
+    """Between two revisions there is no first one that does not agree."""
+
+    def __init__(self, revision: str, why: str) -> None:
+        super().__init__(revision, why)
+        self.revision = revision
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"{self.revision}: {self.why}.\n"
+            "--good takes a revision at which the replay agrees, --bad a later one at which not."
+        )
+
+
+class WorkerLost(ReplayError):
+    """A child process that was to replay could not be started."""
+
+    def __init__(self, how: str, printed: str = "") -> None:
+        super().__init__(how, printed)
+        self.how = how
+        self.printed = printed
+
+    def __str__(self) -> str:
+        return f"No worker could be started. {self.how}.{self.printed}"
 
 
 class Damaged(ReplayError):
@@ -281,7 +542,7 @@ class NotJson(ReplayError):
 
 
 class BadSetting(ReplayError):
-    """A setting in `[tool.replay]` or in the environment has a value that means nothing."""
+    """A setting in `[tool.replay]`, in the environment or on the command line means nothing."""
 
     def __init__(self, name: str, value: object, wanted: str) -> None:
         super().__init__(name, value, wanted)
@@ -290,16 +551,99 @@ class BadSetting(ReplayError):
         self.wanted = wanted
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.value!r} is not a setting we know. It takes: {self.wanted}."
+        said = f"{self.name} = {self.value!r}{_source(self.name)}"
+        return f"{said} is not a setting we know. It takes: {self.wanted}."
 
 
-def difference_lines(differences: Iterable[Difference], now: str) -> list[str]:
-    """Show each difference as its path and both values, recorded above *now* (`sent`, `now`)."""
+def _source(name: str) -> str:
+    if name.startswith("--"):
+        return " (from the command line)"
+    if name.startswith("tool.replay"):
+        return " (in pyproject.toml)"
+    return " (from the environment)" if name.isupper() else ""
+
+
+class ReplayWarning(UserWarning):
+    """Something that a recording cannot hold, or a replay cannot see."""
+
+
+class Unscripted(Miss):
+    """A test on mocks sent a request that has no answer; *hint* is how to script one."""
+
+    def __init__(self, request: str, why: str, hint: str) -> None:
+        super().__init__(request, why, hint)
+        self.request = request
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request} has no answer: {self.why}.\nScript one before it is sent: {self.hint}"
+        )
+
+
+class NeverAsked(ReplayError):
+    """A test passed without asking for all the answers that it scripted."""
+
+    def __init__(self, answers: tuple[str, ...]) -> None:
+        super().__init__(answers)
+        self.answers = answers
+
+    def __str__(self) -> str:
+        lines = [f"  {answer}" for answer in self.answers[:_SHOWN]]
+        if len(self.answers) > _SHOWN:
+            lines.append(f"  … and {len(self.answers) - _SHOWN} more")
+        return "\n".join(
+            ["Scripted and never asked for:", *lines, "Leave them out, or send what asks for them."]
+        )
+
+
+class OverBudget(ReplayStop):
+    """A LIVE_SMOKE run would spend more than it may; *spent* and *limit* are for people."""
+
+    def __init__(self, request: str, spent: str, setting: str, limit: str) -> None:
+        super().__init__(request, spent, setting, limit)
+        self.request = request
+        self.spent = spent
+        self.setting = setting
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"LIVE_SMOKE stopped before {self.request}: {self.spent} spent, {self.limit} allowed.\n"
+            f"If the run may spend more: TEST_{self.setting.upper()}=…, "
+            f"or {self.setting} in [tool.replay.test]"
+        )
+
+
+class ShapeChanged(ReplayError):
+    """Live answers have other fields, types, tools or endings than those that were recorded."""
+
+    def __init__(self, cassette: str, differences: tuple[Difference, ...], command: str) -> None:
+        super().__init__(cassette, differences, command)
+        self.cassette = cassette
+        self.differences = differences
+        self.command = command
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"The live answers are not of the shape of those in {self.cassette}:",
+                *difference_lines(self.differences, "now"),
+                f"Nothing was written. If the change is good: {self.command}",
+            ]
+        )
+
+
+def difference_lines(
+    differences: Iterable[Difference], now: str, *, was: str = "recorded"
+) -> list[str]:
+    """Show each difference as its path and both values, *was* above *now* (`sent`, `now`)."""
     shown = list(differences)
     lines = []
     for difference in shown[:_SHOWN]:
         lines.append(f"  {difference.path or '(everything)'}")
-        lines += [f"    {line}" for line in _both(difference.recorded, difference.now, now)]
+        lines += [f"    {line}" for line in _both(difference.recorded, difference.now, was, now)]
     if len(shown) > _SHOWN:
         lines.append(f"  … and {len(shown) - _SHOWN} more")
     return lines
@@ -320,13 +664,13 @@ def _closest_lines(closest: Closest | None) -> list[str]:
     ]
 
 
-def _both(recorded: object, now: object, word: str) -> list[str]:
+def _both(recorded: object, now: object, was: str, word: str) -> list[str]:
     """Show two values: texts of several lines as a line diff, long ones from where they part."""
     if isinstance(recorded, str) and isinstance(now, str):
         if "\n" in recorded + now:
             return _line_diff(recorded, now)
         recorded, now = _around_the_change(recorded, now)
-    return [f"recorded: {_short(recorded)}", f"{word + ':':<9} {_short(now)}"]
+    return [f"{was}: {_short(recorded)}", f"{word + ':':<{len(was) + 1}} {_short(now)}"]
 
 
 def _line_diff(recorded: str, now: str) -> list[str]:
@@ -367,3 +711,42 @@ class SecretFound(ReplayError):
             shown.append(f"  … and {len(self.places) - _SHOWN} more")
         lines = [f"{self.path} would hold secrets, and was not written:", *shown]
         return "\n".join([*lines, self.hint] if self.hint else lines)
+
+
+class MissingExtra(ReplayError):
+    """Something needs a package that is only installed on request."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f'{self.what} needs an extra: pip install "golden-replay[{self.extra}]"'
+
+
+class BadGate(ReplayError):
+    """A gate that nothing is known of."""
+
+    def __init__(self, gate: str, known: Iterable[str]) -> None:
+        super().__init__(gate, tuple(known))
+        self.gate = gate
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gate!r} is no gate. Kinds: {', '.join(self.known)}. "
+            "Measures take a limit: cost>10%, latency>20%, tokens sent>5%."
+        )
+
+
+class NothingToCompare(ReplayError):
+    """The two sides have no run in common, or one of them has none."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.hint}"

@@ -105,12 +105,19 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One case: an entrypoint (`package.module:function`), its JSON inputs, its recordings."""
+    """
+    One case: an entrypoint (`package.module:function`), its JSON inputs, its recordings.
+
+    One that was imported has no entrypoint: there is nothing to run. *tenant* is the namespace it
+    belongs to, part of its identity; *tags* are for people to find it by.
+    """
 
     id: str
     entrypoint: str
     inputs: dict[str, Json] = field(default_factory=dict)
     recordings: tuple[Recording, ...] = ()
+    tags: tuple[str, ...] = ()
+    tenant: str = ""
 
     @property
     def current(self) -> Recording:
@@ -165,7 +172,8 @@ class Outcome:
     How a replay ended, and the facts a person needs to act on it.
 
     *step* is the interaction at which it diverged, counted from 1, or 0 when that is not a matter
-    of one step. *what* is `request` or `output` for DIVERGED, otherwise empty.
+    of one step. *what* is `request` or `output` for DIVERGED; for FAILED it is `crash` or `timeout`
+    where the program did not get to its end; otherwise empty.
     """
 
     kind: Kind

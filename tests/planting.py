@@ -45,6 +45,11 @@ SHAPES: dict[str, tuple[str, Callable[[Random], str], str]] = {
     "xai-key": ("xai-", of(ALNUM, 80), ""),
     "replicate-token": ("r8_", of(ALNUM, 37), ""),
     "perplexity-key": ("pplx-", of(ALNUM, 48), ""),
+    "google-token": ("ya29.", of(ALNUM + "_-", 60), ""),
+    "google-secret": ("GOCSPX-", of(ALNUM + "_-", 28), ""),
+    "azure-key": ("", of(ALNUM, 52), "JQQJ99BCACYeBjFXJ3w3AAABACOG"),
+    "azure-client-secret": ("abc8Q~", of(ALNUM + "_-.~", 34), ""),
+    "openai-session-key": ("ek_", of(ALNUM, 40), ""),
     "github-token": ("ghp_", of(ALNUM, 36), ""),
     "gitlab-token": ("glpat-", of(ALNUM, 20), ""),
     "slack-token": ("xoxb-", of(string.digits, 24), ""),
@@ -63,6 +68,11 @@ NAMES = (
     "client_secret",
     "password",
     "X-Api-Key",
+    "id_token",
+    "authToken",
+    "aws_secret_access_key",
+    "AccountKey",
+    "private_key",
 )
 
 
@@ -91,6 +101,14 @@ class Planter:
         """Say something harmless."""
         return " ".join(self.random.choices(WORDS, k=self.random.randint(1, 4)))
 
+    def pem(self) -> str:
+        """Make a private key, as a file holds it."""
+        secret = of(ALNUM + "+/", 64)(self.random)
+        self.secrets.append(secret)
+        lines = "\n".join([secret, "AoGBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf"])
+        kind = self.random.choice(["", "RSA ", "EC ", "OPENSSH "])
+        return f"-----BEGIN {kind}PRIVATE KEY-----\n{lines}\n-----END {kind}PRIVATE KEY-----\n"
+
     def sentence(self) -> str:
         """Say something with a key in it."""
         return f"{self.words()} {self.shaped()} {self.words()}"
@@ -99,6 +117,8 @@ class Planter:
         """Make a JSON value with secrets in it, by shape and by name, also as JSON in a string."""
         name = self.random.choice(NAMES)
         inner = {"note": self.sentence(), name: self.plain(), "max_tokens": 5, "token": "word"}
+        if self.random.random() < 0.2:
+            inner["file"] = self.pem()
         if depth:
             key = self.random.choice(["messages", "arguments", "list"])
             deeper = self.value(depth - 1)
@@ -347,7 +367,7 @@ class Planted:
         assert response
         yield from (request.url, unquote(request.url))
         for half, reader in zip((request, response), self.readers, strict=True):
-            yield from (f"{name}: {value}" for name, value in half.headers)
+            yield from (f"{name}: {unquote(unquote(value))}" for name, value in half.headers)
             yield half.body.decode("utf-8", "replace")
             yield reader(half.body)
 
@@ -374,6 +394,15 @@ def url(plant: Planter) -> str:
     return f"https://{who}api.example.com/{path}/x?key={key}&q={text}&access_token={plant.shaped()}"
 
 
+def address(plant: Planter) -> str:
+    """Make a URL as logins and redirects pass them on: with another one inside of it."""
+    inner = f"https://x.example.com/cb?token={quote(plant.plain(), safe='')}&q={plant.words()}"
+    return (
+        f"https://ann:{quote(plant.plain(), safe='')}@x.example.com/in?next={quote(inner, safe='')}"
+        f"&access_token={quote(plant.plain(), safe='')}#id_token={plant.shaped()}"
+    )
+
+
 def headers(plant: Planter) -> tuple[tuple[str, str], ...]:
     """Make headers, in any case, of which some hold secrets by name and some by shape."""
 
@@ -386,6 +415,8 @@ def headers(plant: Planter) -> tuple[tuple[str, str], ...]:
         (cased("cookie"), f"session={plant.plain()}; theme={plant.plain()}"),
         (cased("set-cookie"), f"__cf_bm={plant.plain()}; path=/; HttpOnly"),
         (cased("x-trace"), plant.sentence()),
+        (cased("x-auth-token"), plant.plain()),
+        (cased("location"), address(plant)),
         ("accept", "*/*"),
     )
 

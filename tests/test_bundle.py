@@ -1,6 +1,7 @@
 """Bundles: lossless, readable line by line, and never half taken for whole."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -127,13 +128,33 @@ def test_a_cut_off_bundle_is_not_taken_for_whole(kept):
 
 
 def test_damage_names_the_line():
-    """A merge conflict, say."""
+    """So that an editor can go there."""
 
     lines = dump(episode()).splitlines()
-    lines[4] = "<<<<<<< HEAD"
+    lines[4] = lines[4][:-2]
 
     with pytest.raises(Damaged, match=r"x\.jsonl, line 5: not JSON"):
         load("\n".join(lines), "x.jsonl")
+
+
+def test_merge_conflict_markers_are_told():
+    """With the commands that keep the recordings of both sides."""
+
+    lines = dump(episode()).splitlines()
+    lines.insert(4, "<<<<<<< HEAD")
+
+    with pytest.raises(Damaged, match=r"line 5: .*merge-conflict markers") as caught:
+        load("\n".join(lines), "x.jsonl")
+
+    assert "git show MERGE_HEAD:x.jsonl > other.jsonl" in str(caught.value)
+
+
+def test_tags_and_tenant_travel():
+    """They are part of what an episode is."""
+
+    wanted = replace(episode(), tags=("nightly", "refunds"), tenant="acme")
+
+    assert load(dump(wanted)) == wanted
 
 
 def test_a_bundle_of_another_format_is_refused():

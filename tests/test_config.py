@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.config import Config, Matching, Mode, Redaction, load_config, test_mode
+from replay.config import Config, Matching, Mode, Redaction, Staging, Subprocesses, load_config
 from replay.errors import BadSetting
 
 
@@ -73,15 +73,70 @@ def test_store_can_be_named_by_the_environment(tmp_path):
     assert load_config(tmp_path, {"REPLAY_STORE": "/x.db"}).store == Path("/x.db")
 
 
-@pytest.mark.parametrize("value", ["golden", "GOLDEN"])
-def test_mode_is_read_in_any_case(value):
-    """MOCK is the default."""
+@pytest.mark.parametrize(
+    ("options", "environ", "mode"),
+    [
+        ({"mode": "LIVE_SMOKE"}, {"TEST_MODE": "GOLDEN"}, Mode.LIVE_SMOKE),
+        ({}, {"TEST_MODE": "live_smoke"}, Mode.LIVE_SMOKE),
+        ({}, {"TEST_MODE": ""}, Mode.GOLDEN),
+    ],
+)
+def test_command_line_goes_before_environment_before_file(tmp_path, options, environ, mode):
+    """And case does not matter; an empty variable is none."""
 
-    assert (test_mode({"TEST_MODE": value}), test_mode({})) == (Mode.GOLDEN, Mode.MOCK)
+    (tmp_path / "pyproject.toml").write_text("[tool.replay.test]\nmode = 'golden'\n")
+
+    assert load_config(tmp_path, environ, options).test.mode is mode
 
 
-def test_unknown_mode_is_told():
-    """With the three there are."""
+def test_every_test_setting_has_its_variable(tmp_path):
+    """Written as in TOML, or as people write switches."""
 
-    with pytest.raises(BadSetting, match="MOCK, GOLDEN, LIVE_SMOKE"):
-        test_mode({"TEST_MODE": "X"})
+    variables = {
+        "TEST_MODE": "GOLDEN",
+        "TEST_SEED": "7",
+        "TEST_TEMPERATURE": "0",
+        "TEST_TIMEOUT": "2.5",
+        "TEST_NORMALIZE_OUTPUTS": "off",
+        "TEST_DEBUG": "1",
+        "TEST_MAX_CALLS": "3",
+        "TEST_MAX_DOLLARS": "0.25",
+        "TEST_PIN_SECRETS": "yes",
+        "TEST_SUBPROCESSES": "refuse",
+    }
+
+    assert load_config(tmp_path, variables).test == Staging(
+        mode=Mode.GOLDEN,
+        seed=7,
+        temperature=0.0,
+        timeout=2.5,
+        normalize_outputs=False,
+        debug=True,
+        max_calls=3,
+        max_dollars=0.25,
+        pin_secrets=True,
+        subprocesses=Subprocesses.REFUSE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "options", "said"),
+    [
+        ("", {"TEST_SEED": "x"}, {}, "TEST_SEED = 'x' (from the environment)"),
+        ("", {"TEST_SEED": "-1"}, {}, "It takes: a whole number, 0 or more"),
+        ("", {"TEST_TEMPERATURE": "nan"}, {}, "It takes: a number, 0 or more"),
+        ("", {"TEST_DEBUG": "perhaps"}, {}, "It takes: true or false"),
+        ("", {"TEST_MODE": "X"}, {}, "It takes: MOCK, GOLDEN, LIVE_SMOKE"),
+        ("", {}, {"mode": "X"}, "--test-mode = 'X' (from the command line)"),
+        ("seed = '1'", {}, {}, "tool.replay.test.seed = '1' (in pyproject.toml)"),
+        ("timeout = true", {}, {}, "tool.replay.test.timeout = True (in pyproject.toml)"),
+    ],
+)
+def test_wrong_values_say_where_they_stand(tmp_path, text, environ, options, said):
+    """And what would be right."""
+
+    (tmp_path / "pyproject.toml").write_text(f"[tool.replay.test]\n{text}\n")
+    with pytest.raises(BadSetting) as caught:
+        load_config(tmp_path, environ, options)
+
+    assert said in str(caught.value)

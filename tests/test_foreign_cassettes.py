@@ -146,7 +146,7 @@ FORMS = {
     .replace("request:", "request: !!python/object:vcr.request.Request")
     .encode(),
     "pydantic-ai": dumped(parsed_body(v1())),
-    "langchain": gzip.compress(yaml.safe_dump(LISTS).encode()),
+    "langchain": gzip.compress(yaml.safe_dump(LISTS).encode(), mtime=0),
     "betamax": json.dumps(BETAMAX).encode(),
     "betamax, in YAML": yaml.safe_dump(BETAMAX).encode(),
     "go-vcr, 2": b"---\n" + dumped(GO),

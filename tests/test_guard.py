@@ -1,11 +1,12 @@
 """The socket guard: nothing leaves the process, and who tried is named."""
 
 import socket
+import ssl
 import threading
 
 import pytest
 
-from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.guard import Guard, guarded, untrusting
 from replay.errors import Unhermetic
 
 
@@ -57,3 +58,13 @@ def test_allowed_hosts_and_the_time_after_are_free():
         with guarded(Guard(lambda host: host == "127.0.0.1")):
             socket.create_connection(address).close()
         socket.create_connection(address).close()
+
+
+def test_no_certificates_are_loaded_for_a_while():
+    """A client that is made under replay needs none; afterwards they are loaded as ever."""
+
+    with untrusting():
+        ssl.create_default_context(cafile="/no/such/file")
+
+    with pytest.raises(FileNotFoundError):
+        ssl.create_default_context(cafile="/no/such/file")

@@ -16,8 +16,11 @@ LAYERS = (
     "llm",
     "episodes",
     "golden",
+    "mocks",
+    "drift",
     "engine",
     "asgi",
+    "batch",
     "reports",
     "plugin",
     "cli",
@@ -40,12 +43,28 @@ HOMES = {
     "time_machine": "golden",
     "pydantic_core": "golden",
     "deepdiff": "engine",
+    "scipy": "drift",
+    "numpy": "drift",
+    "distributed": "batch",
     "jinja2": "reports",
+    "pygal": "reports",
     "rich": "reports",
     "pytest": "plugin",
     "click": "cli",
 }
-HEAVY = {"openai", "vcr", "syrupy", "deepdiff", "sqlite_utils", "jinja2", "rich", "httpx", "httpx2"}
+HEAVY = {
+    "scipy",
+    "pygal",
+    "openai",
+    "vcr",
+    "syrupy",
+    "deepdiff",
+    "sqlite_utils",
+    "jinja2",
+    "rich",
+    "httpx",
+    "httpx2",
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

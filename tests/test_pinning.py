@@ -3,9 +3,12 @@
 import asyncio
 import os
 import random
+import secrets
 import time
 import uuid
 from datetime import UTC, datetime
+
+import numpy
 
 from replay.golden.pinning import environment, pinned
 
@@ -37,6 +40,31 @@ def test_equal_pins_give_equal_draws():
     assert found[0][1] != found[2][1]
     assert found[0][3] == START
     assert found[0][6] == 8
+
+
+def test_generators_without_a_seed_are_seeded():
+    """`random.Random()` and numpy's, which would ask the system for one."""
+
+    found = []
+    for seed in (1, 1, 2):
+        with pinned(START, seed, waits=False):
+            found.append((random.Random().random(), numpy.random.default_rng().random()))
+    outside = [(random.Random().random(), numpy.random.default_rng().random()) for _ in range(2)]
+
+    assert found[0] == found[1] != found[2]
+    assert outside[0] != outside[1]
+
+
+def test_secrets_are_pinned_on_demand():
+    """And nowhere else: afterwards they are secrets again."""
+
+    found = []
+    for _ in range(2):
+        with pinned(START, 0, waits=False, secrets=True):
+            found.append((secrets.token_hex(), random.SystemRandom().random()))
+
+    assert found[0] == found[1]
+    assert secrets.token_hex() != secrets.token_hex()
 
 
 def test_everything_is_put_back():

@@ -131,7 +131,7 @@ def test_findings_name_the_place():
         (f"é {KEY}".encode(), "text/plain", "body, byte 3"),
         (f'{{"{KEY}": 1}}'.encode(), "application/json", "body, byte 2"),
         (f'{{"a": {{"{KEY}": "AKIAABCDEFGHIJKLMNOP"}}}}'.encode(), "", "body, byte 8"),
-        (gzip.compress(f'{{"a": "{KEY}"}}'.encode()), "application/json", "body, a"),
+        (gzip.compress(f'{{"a": "{KEY}"}}'.encode(), mtime=0), "application/json", "body, a"),
         (f'{{"a":1}}\n{{"b":"{KEY}"}}'.encode(), "application/x-ndjson", "body, event 2, b"),
         (message(json.dumps({"a": KEY}).encode()), "application/vnd.amazon.eventstream", "body, a"),
     ],
@@ -185,17 +185,12 @@ def test_examples_and_homes_of_nobody_are_no_secrets():
 # The guard
 
 
-def test_the_writer_refuses_a_secret(tmp_path, monkeypatch):
-    """One that redaction let through stops the write: the file is as it was, and alone."""
-
-    class Blind(Redactor):
-        def interaction(self, interaction):
-            return interaction
+def test_the_writer_refuses_a_secret(tmp_path):
+    """One that came past redaction stops the write: the file is as it was, and alone."""
 
     path = tmp_path / "x.yaml"
     write_cassette(path, [Interaction(ASKED, answer(b"old"))], BEGAN)
     before = path.read_bytes()
-    monkeypatch.setattr(files, "Redactor", Blind)
 
     with pytest.raises(SecretFound) as error:
         write_cassette(path, [Interaction(ASKED, answer(f'{{"a":"{KEY}"}}'.encode()))], BEGAN)
@@ -203,7 +198,7 @@ def test_the_writer_refuses_a_secret(tmp_path, monkeypatch):
     assert str(error.value) == (
         f"{path} would hold secrets, and was not written:\n"
         "  #1 response, body, a: openai-key\n"
-        "They came past redaction. What is to be redacted besides: [tool.replay.redact]"
+        "They came past redaction. Those of an older cassette: replay cassettes scan --fix"
     )
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".tmp"] == []
@@ -352,16 +347,11 @@ def test_secrets_that_no_edit_reaches_are_written_anew(tmp_path):
 def test_our_own_cassettes_are_fixed_with_their_chunks(tmp_path, monkeypatch):
     """The sizes of chunks stand beside the body, and go along."""
 
-    class Blind(Redactor):
-        def interaction(self, interaction):
-            return interaction
-
     path = tmp_path / "own.yaml"
     body = f"data: a {KEY}\n\ndata: b\n\n".encode()
     chunks = (Chunk(12, 0.1), Chunk(len(body) - 12, 0.2))
     got = Interaction(ASKED, replace(answer(body, "text/event-stream"), chunks=chunks))
     with monkeypatch.context() as patch:
-        patch.setattr(files, "Redactor", Blind)
         patch.setattr(files, "guard", lambda *_: None)
         write_cassette(path, [got], BEGAN)
     scan(path, Redaction(), fix=True)
@@ -404,6 +394,20 @@ def test_json_that_is_no_cassette_is_scanned_as_text(tmp_path):
         '{ "cwd" : "<secret:home:1>/x",\n  "messages":[ {"api_key":"<secret:api-key:2>"},'
         '"<secret:openai-key:3>" ] }\n'
     )
+
+
+def test_conversion_redacts_by_the_rules_of_the_project(tmp_path, monkeypatch):
+    """What another tool recorded comes over without its secrets; the file it came from stays."""
+
+    (tmp_path / "pyproject.toml").write_text('[tool.replay.redact]\njson = ["model"]\n')
+    (tmp_path / "x.json").write_text(json.dumps(yaml.safe_load(OLD)))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["cassettes", "convert", "x.json"])
+    asked = json.loads(read_cassette(tmp_path / "x.yaml").interactions[0].request.body)
+
+    assert done.exit_code == 0, done.output
+    assert asked == {"model": "<secret:model:2>", "input": "I am in <secret:home:3>/work"}
+    assert KEY in (tmp_path / "x.json").read_text()
 
 
 def test_what_cannot_be_read_is_said(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from examples.support_agent.agent import answer, answer_async
 from replay.canonical import request_key
 from replay.cassettes.files import read_cassette
+from replay.engine.versions import resolve
 from replay.episodes.store import read_bundle
 from replay.golden.normalization import normalized
 
@@ -45,8 +46,9 @@ def test_three_forms_agree(stem):
     golden = json.loads((ROOT / "golden" / f"{stem}.json").read_text())
 
     assert inputs(stem) == episode.inputs
-    assert calls(episode.current.interactions) == calls(cassette.interactions)
-    assert golden == normalized(episode.current.output)
+    recording = resolve(episode, "gpt-4o-2024-08-06")
+    assert calls(recording.interactions) == calls(cassette.interactions)
+    assert golden == normalized(recording.output)
 
 
 def calls(interactions):

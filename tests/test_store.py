@@ -81,40 +81,46 @@ def test_unknown_episode_names_the_closest():
     assert "replay list" in str(caught.value)
 
 
-def test_equal_bodies_are_stored_once(path):
-    """Ten recordings that got the same answer hold one copy of it."""
+def test_equal_contents_are_stored_once(path):
+    """Ten recordings that got the same answer hold one copy: of bodies, headers and manifest."""
 
     with Store(path) as store:
         for elapsed in range(10):
             recording = replace(episode().current, elapsed=float(elapsed))
             store.add(Episode("e", "m:f", {"q": 1}, (recording,)))
     with sqlite3.connect(path) as db:
-        assert db.execute("SELECT count(*) FROM bodies").fetchone() == (2,)
+        counted = db.execute("SELECT count(*) FROM content")
+        assert counted.fetchone() == (5,)  # manifest, two headers, two bodies
+        assert db.execute("SELECT count(*) FROM pack").fetchone() == (1,)
     db.close()
 
 
 @pytest.mark.parametrize(
     ("table", "column"),
     [
-        ("bodies", "CAST(data AS TEXT)"),
-        ("recordings", "output"),
-        ("recordings", "manifest"),
-        ("interactions", "elapsed"),
-        ("interactions", "status"),
-        ("interactions", "chunks"),
+        ("pack", "CAST(data AS TEXT)"),
+        ("recording", "output"),
+        ("recording", "id"),
+        ("interaction", "elapsed"),
+        ("interaction", "status"),
+        ("episode", "inputs"),
     ],
 )
 def test_a_flipped_value_is_found(path, table, column):
     """Every read derives the names anew."""
 
     with Store(path) as store:
-        store.add(replace(episode(), recordings=(replace(episode().current, output=2),)))
+        recordings = (replace(episode().current, output=2, elapsed=2.5),)
+        store.add(replace(episode(), recordings=recordings, inputs={"q": 2}))
     name = "data" if "data" in column else column
     with sqlite3.connect(path) as db:
         db.execute(f"UPDATE {table} SET {name} = replace({column}, '2', '3')")
     db.close()
 
-    with Store(path) as store, pytest.raises(Damaged, match=r"is not what it was|of that name"):
+    with (
+        Store(path) as store,
+        pytest.raises(Damaged, match=r"not what it was|not there|of that name|cannot"),
+    ):
         store.get("e")
 
 

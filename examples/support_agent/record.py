@@ -30,6 +30,8 @@ def main() -> None:
             entrypoint = f"examples.support_agent.agent:{function}"
             inputs = HERE / "scenarios" / f"{episode}.json"
             run("replay", "record", entrypoint, "--input", str(inputs), "--id", episode)
+        further = ("--from", "episode_12346", "--model", "gpt-4.1-2025-04-14", "--yes")
+        run("replay", "record", *further)
         run("pytest", "-q", "-m", "golden", "--record-mode=rewrite", "--snapshot-update")
 
 

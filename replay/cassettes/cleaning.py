@@ -15,11 +15,11 @@ from yaml.tokens import KeyToken, ScalarToken, TagToken
 from replay.atomic import write_atomic
 from replay.cassettes.edits import Edit, edited
 from replay.cassettes.files import write_cassette
-from replay.cassettes.leaves import leaves
 from replay.cassettes.reading import Source, read_bytes, read_source
 from replay.cassettes.redaction import Redactor
+from replay.cassettes.redaction.leaves import leaves
+from replay.cassettes.redaction.views import Span
 from replay.cassettes.scanner import Finding, Scanner
-from replay.cassettes.views import Span
 from replay.config import Redaction
 from replay.errors import Damaged, NotWritten
 from replay.model import Interaction

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from replay.cassettes.check import SUFFIXES
 from replay.cassettes.files import read_cassette, write_anew
+from replay.cassettes.redaction import DEFAULTS, Redactor
+from replay.config import Redaction
 from replay.errors import WouldOverwrite
 
 
@@ -20,9 +22,13 @@ class Converted:
     healed: tuple[str, ...]
 
 
-def convert(path: Path, folder: Path | None = None, *, force: bool = False) -> Converted:
+def convert(
+    path: Path, folder: Path | None = None, *, rules: Redaction = DEFAULTS, force: bool = False
+) -> Converted:
     """
     Write the cassette at *path* as `<stem>.yaml` into *folder*, by default its own; *path* stays.
+
+    Secrets are replaced on the way, those that *rules* add as well.
 
     Raises:
         Damaged: it cannot be read.
@@ -34,5 +40,6 @@ def convert(path: Path, folder: Path | None = None, *, force: bool = False) -> C
     if target.exists() and not force:
         raise WouldOverwrite(str(target), f"replay cassettes convert --force {path}")
     there = read_cassette(path)
-    write_anew(target, there.interactions, there.began)
+    redactor = Redactor(rules, after=there.interactions)
+    write_anew(target, map(redactor.interaction, there.interactions), there.began)
     return Converted(str(target), there.form, len(there.interactions), there.healed)

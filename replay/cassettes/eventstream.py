@@ -14,10 +14,10 @@ import struct
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 
-from replay.cassettes.deltas import RECORD
-from replay.cassettes.views import Span
-
 MEDIA = "vnd.amazon.eventstream"
+
+RECORD = "\x1e"
+"""What stands between the messages, where they are put as text."""
 
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
@@ -33,7 +33,7 @@ class Message:
     follows the last whole message has no headers, and says itself.
     """
 
-    span: Span
+    span: tuple[int, int]
     headers: bytes | None
     payload: bytes
     says: str

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from replay.atomic import write_atomic
 from replay.cassettes.compiled import WORTH_IT, Compiled, cache_folder
-from replay.cassettes.reading import CassetteFile, Source, read_bytes, read_source
-from replay.cassettes.redaction import Redactor
+from replay.cassettes.reading import OWN, CassetteFile, Source, read_bytes, read_source
 from replay.cassettes.rewriting import New, Unwritable, rewritten
 from replay.cassettes.scanner import guard
+from replay.cassettes.yaml_v1 import silence
 from replay.errors import Damaged, NotWritten
 from replay.model import Interaction
 
@@ -54,10 +54,10 @@ def write_cassette(path: Path, interactions: Iterable[Interaction], began: datet
     Let the cassette at *path* hold *interactions*, in vcrpy's format v1, which stock vcrpy reads.
 
     The text of those that stand in it already stays as it is, byte for byte; when that is all of
-    them, the file is not touched. In new ones, credentials are replaced on the way. A file that is
-    no cassette, or a damaged one, is replaced.
+    them, the file is not touched. A file that is no cassette, or a damaged one, is replaced.
 
     Raises:
+        SecretFound: one that is new holds a secret, which came past redaction.
         NotWritten: what is there is a cassette of a form that we do not write.
         OSError: it could not be written; what it held before is untouched.
 
@@ -73,6 +73,7 @@ def add_to_cassette(path: Path, recorded: Iterable[Interaction], began: datetime
     Processes that record one cassette at the same time take turns here, and lose nothing.
 
     Raises:
+        SecretFound: one of *recorded* holds a secret, which came past redaction.
         Damaged: what is there cannot be read.
         NotWritten: it is a cassette of a form that we do not write.
         OSError: it could not be written; what it held before is untouched.
@@ -89,6 +90,7 @@ def write_anew(path: Path, interactions: Iterable[Interaction], began: datetime 
     Write a cassette of *interactions* in our own form, and keep nothing of what was at *path*.
 
     Raises:
+        SecretFound: one of *interactions* holds a secret.
         OSError: it could not be written; what it held before is untouched.
 
     """
@@ -108,6 +110,9 @@ def _write(
 ) -> None:
     plan = _plan(wanted, began, there)
     guard(path, (entry.interaction for entry in plan if isinstance(entry, New)))
+    if not plan and began and (there is None or there.form is OWN):
+        write_atomic(path, silence(began))
+        return
     if there and plan == list(range(len(there.interactions))):
         return
     try:
@@ -125,10 +130,10 @@ def _plan(
     waiting: dict[Interaction, deque[int]] = defaultdict(deque)
     for index, interaction in enumerate(there.interactions if there else ()):
         waiting[interaction].append(index)
-    redactor, plan = Redactor(after=wanted), list[int | New]()
+    plan = list[int | New]()
     for interaction in wanted:
         same = waiting.get(interaction)
-        plan.append(same.popleft() if same else New(redactor.interaction(interaction)))
+        plan.append(same.popleft() if same else New(interaction))
     kept = [there.begins[entry] for entry in plan if there and isinstance(entry, int)]
     if began != next((begin for begin in reversed(kept) if begin), None):
         _begin(plan, began)

@@ -1,57 +1,150 @@
-"""The socket guard: under replay, nothing in this process opens a connection or looks up a name."""
+"""
+The socket guard: under replay, nothing in this process opens a connection or looks up a name.
+
+While recording, a watch stands in its place: it lets pass, and names what no tape saw.
+"""
 
 from __future__ import annotations
 
+import os
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
+from replay.cassettes.tape import Tape
+from replay.config import Subprocesses
 from replay.errors import Unhermetic
 
 Allowed = Callable[[str], bool]
 
 
-class Guard:
-    """What was attempted while it stood; *allowed* lets a host through."""
+class Sentry(Protocol):
+    """Who is told of every socket operation and subprocess, before it happens."""
 
-    def __init__(self, allowed: Allowed = lambda _host: False) -> None:
+    def check(self, event: str, args: tuple[Any, ...], /) -> None:
+        """Look at what an audit event announces; raise to refuse it."""
+
+
+class Guard:
+    """
+    What was attempted while it stood; *allowed* lets a host through.
+
+    What a subprocess does is out of its sight, so it notes those that are *started*, or refuses
+    them.
+    """
+
+    def __init__(
+        self,
+        allowed: Allowed = lambda _host: False,
+        subprocesses: Subprocesses = Subprocesses.ALLOW,
+    ) -> None:
         self.attempts: list[Unhermetic] = []
+        self.started: list[str] = []
         self._allowed = allowed
+        self._subprocesses = subprocesses
 
     def check(self, event: str, args: tuple[Any, ...]) -> None:
         """Refuse the socket operation that an audit event announces."""
-        host, address, action = _ADDRESS[event](args)
-        if self._allowed(host):
+        if event in _COMMAND:
+            if (command := _COMMAND[event](args)) not in _HARMLESS:
+                self._start(command)
             return
-        attempt = Unhermetic(address, action)
+        host, address, action = _ADDRESS[event](args)
+        if not self._allowed(host):
+            self._refuse(Unhermetic(address, action))
+
+    def _start(self, command: str) -> None:
+        if self._subprocesses is Subprocesses.REFUSE:
+            self._refuse(Unhermetic(command, "start a subprocess:"))
+        if self._subprocesses is Subprocesses.WARN and command not in self.started:
+            self.started.append(command)
+
+    def _refuse(self, attempt: Unhermetic) -> None:
         self.attempts.append(attempt)
         raise attempt
 
 
-_standing: list[Guard] = []
+class Watch:
+    """
+    The addresses that were reached while *tape* was not recording anything.
+
+    Names are told where they are looked up; of the connections that follow, only those to an
+    address that was not. What the tape ignores is not told.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self.seen: dict[str, None] = {}
+        self._tape = tape
+        self._known: set[str] = set()
+
+    def check(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note the socket operation that an audit event announces."""
+        if event in _COMMAND:
+            return
+        host, address, action = _ADDRESS[event](args)
+        port = address.rpartition(":")[2]
+        looked_up = action != _CONNECT
+        if looked_up:
+            self._known.add(port)
+        if self._tape.is_recording or "/" in host or self._tape.ignores(f"https://{host}"):
+            return  # ours, a socket of this machine, or telemetry
+        if looked_up or port not in self._known:
+            self.seen[address] = None
+
+
+_CONNECT = "connect to"
+_standing: list[Sentry] = []
 _lock = threading.Lock()
 _hooked = False
 
 
 @contextmanager
 def guarded(guard: Guard | None = None) -> Iterator[Guard]:
+    """Refuse every connection of this process, in all its threads, and remember who tried."""
+    guard = guard or Guard()
+    with standing(guard):
+        yield guard
+
+
+@contextmanager
+def standing(sentry: Sentry) -> Iterator[None]:
     """
-    Refuse every connection of this process, in all its threads, and remember who tried.
+    Tell *sentry* of the sockets and subprocesses of this process, in all its threads.
 
     Works by an audit hook (PEP 578), so below every Python library; a C library that brings its own
     sockets is out of its reach.
     """
-    guard = guard or Guard()
     with _lock:
         _hook()
-        _standing.append(guard)
+        _standing.append(sentry)
     try:
-        yield guard
+        yield
     finally:
         with _lock:
-            _standing.remove(guard)
+            _standing.remove(sentry)
+
+
+@contextmanager
+def untrusting() -> Iterator[None]:
+    """
+    Load no trusted certificates, in all threads of this process.
+
+    Each client that is made reads some hundred of them, for connections that a replay never opens:
+    40 ms, more than all the rest of a small run.
+    """
+    context, name = ssl.SSLContext, "load_verify_locations"
+    before = vars(context).get(name)
+    setattr(context, name, lambda *_args, **_kwargs: None)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(context, name)  # it is inherited
+        else:
+            setattr(context, name, before)
 
 
 def _hook() -> None:
@@ -62,19 +155,19 @@ def _hook() -> None:
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if _standing and event in _ADDRESS:
+    if _standing and event in _HEARD:
         _standing[-1].check(event, args)
 
 
 def _connected(args: tuple[Any, ...]) -> tuple[str, str, str]:
     host, address = _place(args[1])
-    return host, address, "connect"
+    return host, address, _CONNECT
 
 
 def _looked_up(args: tuple[Any, ...]) -> tuple[str, str, str]:
     host = _name(args[0])
     port = args[1] if len(args) > 1 and args[1] is not None else ""
-    return host, f"{host}:{port}" if port != "" else host, "look up and connect"
+    return host, f"{host}:{port}" if port != "" else host, "look up and connect to"
 
 
 def _place(address: Any) -> tuple[str, str]:
@@ -93,3 +186,20 @@ _ADDRESS: dict[str, Callable[[tuple[Any, ...]], tuple[str, str, str]]] = {
     "socket.getaddrinfo": _looked_up,
     "socket.gethostbyname": _looked_up,
 }
+
+
+def _popen(args: tuple[Any, ...]) -> str:
+    return _command(args[1] or args[0])
+
+
+def _command(value: Any) -> str:
+    words = value if isinstance(value, list | tuple) else [value]
+    return " ".join(os.fsdecode(word) for word in words)
+
+
+_COMMAND: dict[str, Callable[[tuple[Any, ...]], str]] = {
+    "subprocess.Popen": _popen,
+    "os.system": lambda args: _command(args[0]),
+}
+_HARMLESS = {"uname -p"}  # `platform` asks for the processor, and the SDKs ask `platform`
+_HEARD = {*_ADDRESS, *_COMMAND}

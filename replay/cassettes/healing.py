@@ -15,7 +15,7 @@ from replay.canonical import header
 from replay.cassettes.body_text import restored
 from replay.cassettes.coding import Said, decoded, with_length
 from replay.cassettes.limits import Allowance
-from replay.cassettes.yaml_v1 import NEVER_ANSWERED, Facts, Parts
+from replay.cassettes.yaml_v1 import UNANSWERED, Facts, Parts
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
 
 
@@ -66,7 +66,7 @@ def built(found: Parts, allowance: Allowance, said: Said) -> Interaction:
     request = Request(found.method, found.url, found.sent_headers, sent)
     failure = Failure(*facts.failure) if facts.failure else None
     response = None
-    if not failure or found.status != NEVER_ANSWERED:
+    if not failure or (found.status, found.reason) != (UNANSWERED.status, UNANSWERED.reason):
         response = decoded(_response(found), limit=allowance.left, said=said)
         allowance.spend(len(response.body))
     return Interaction(request, response, failure, facts.started, facts.elapsed)

@@ -53,11 +53,12 @@ def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
         tape = route(sent)
         if tape is None or _bypassed(http, tape, request):
             return real(transport, request)
+        sent = tape.outgoing(sent)
         if recorded := tape.answer(sent):
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = real(transport, request)
+            response = real(transport, _on_the_wire(http, tape, request, sent))
         except BaseException as error:
             take.end(error)
             raise
@@ -73,12 +74,13 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
         tape = route(sent)
         if tape is None or _bypassed(http, tape, request):
             return await real(transport, request)
+        sent = tape.outgoing(sent)
         if recorded := tape.answer(sent):
             await _cancelled_again(recorded)
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = await real(transport, request)
+            response = await real(transport, _on_the_wire(http, tape, request, sent))
         except BaseException as error:
             take.end(error)
             raise
@@ -89,6 +91,20 @@ def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
 
 def _sent(request: Any) -> Request:
     return Request(request.method, str(request.url), _headers(request.headers), request.content)
+
+
+def _on_the_wire(http: Any, tape: Tape, request: Any, sent: Request) -> Any:
+    """Give the request that goes out: the program's own, or what the tape makes of *sent*."""
+    out = tape.on_the_wire(sent)
+    if out == _sent(request):
+        return request
+    return http.Request(
+        out.method,
+        out.url,
+        headers=list(out.headers),
+        content=out.body,
+        extensions=request.extensions,
+    )
 
 
 def _headers(headers: Any) -> tuple[tuple[str, str], ...]:

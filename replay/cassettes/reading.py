@@ -67,8 +67,17 @@ class Source:
 
     def file(self) -> CassetteFile:
         """Tell what a reader wants to know."""
-        began = next((begin for begin in reversed(self.begins) if begin), None)
+        began = next((begin for begin in reversed(self.begins) if begin), None) or self._silent
         return CassetteFile(self.form.name, self.interactions, began, self.healed)
+
+    @property
+    def _silent(self) -> datetime | None:
+        """When a program that sent nothing began, where that is kept."""
+        facts = self.value.get("replay") if isinstance(self.value, dict) else None
+        try:
+            return datetime.fromisoformat(facts["began"]) if isinstance(facts, dict) else None
+        except (KeyError, TypeError, ValueError):
+            return None
 
 
 def read_bytes(path: Path) -> bytes:

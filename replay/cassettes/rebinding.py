@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from replay.cassettes.substitution import substituted
+from replay.cassettes.edits import carried
 from replay.model import Json, Response
 
 
@@ -37,7 +38,12 @@ class Bindings:
         """Put today's tokens into a recorded response."""
         if self._pattern is None:
             return response
-        return substituted(response, self._pattern, self._bytes)
+        found = list(self._pattern.finditer(response.body))
+        if not found:
+            return response
+        body = self._pattern.sub(self._bytes, response.body)
+        moved = [(match.start(), match.end(), len(self._bytes(match))) for match in found]
+        return replace(response, body=body, chunks=carried(response.chunks, moved))
 
     def value(self, value: Json) -> Json:
         """Put today's tokens into a recorded output."""

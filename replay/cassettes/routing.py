@@ -108,9 +108,14 @@ def keep_patched() -> None:
     _switchboard.keep()
 
 
+def current_tape() -> Tape | None:
+    """Give the tape of this context, if it has one."""
+    return _current.get()
+
+
 def is_recorded() -> bool:
     """Whether this context belongs to a run, or to one that was chosen not to be recorded."""
-    tape = _current.get()
+    tape = current_tape()
     return tape is _NOBODY or not (tape is None or tape.is_over)
 
 

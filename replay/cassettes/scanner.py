@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replay.canonical import canonical_json
-from replay.cassettes.deltas import events
-from replay.cassettes.detection import Detector, Spot
-from replay.cassettes.leaves import leaves, path_text
-from replay.cassettes.packing import media_of, opened, without_coding
-from replay.cassettes.secrets import ACCOUNTS, Secrets
-from replay.cassettes.views import View, Whole
+from replay.cassettes.redaction.deltas import events
+from replay.cassettes.redaction.detection import Detector, Spot
+from replay.cassettes.redaction.known import ACCOUNTS
+from replay.cassettes.redaction.leaves import leaves, path_text
+from replay.cassettes.redaction.packing import media_of, opened, without_coding
+from replay.cassettes.redaction.secrets import Secrets
+from replay.cassettes.redaction.views import View, Whole
 from replay.config import Redaction
 from replay.errors import SecretFound
 from replay.model import Interaction, Json, Request, Response
 
 DEFAULTS = Redaction()
 
-_PAST = "They came past redaction. What is to be redacted besides: [tool.replay.redact]"
+_PAST = "They came past redaction. Those of an older cassette: replay cassettes scan --fix"
 _KEPT = "Inputs, outputs and variables are kept as they are: take the secrets out of them."
 
 
@@ -48,6 +49,7 @@ class Scanner:
 
     def __init__(self, rules: Redaction = DEFAULTS) -> None:
         self._detector = Detector(Secrets(rules))
+        self._clean: set[tuple[str, str]] = set()
 
     def findings(self, interactions: Iterable[Interaction]) -> Iterator[Finding]:
         """Find the secrets in *interactions*."""
@@ -68,10 +70,9 @@ class Scanner:
         if isinstance(half, Request):
             for spot in _real(self._detector.url(half.url)):
                 yield Finding(number, part, self._in_url(half.url, spot), spot.kind)
-        for name, value in half.headers:
-            for spot in _real(self._detector.header(name, value)):
-                place = self._shown(f"header {name.lower()}", "header")
-                yield Finding(number, part, place, spot.kind)
+        for pair in half.headers:
+            if pair not in self._clean:
+                yield from self._header(number, part, pair)
         plain = without_coding(half)
         media, streamed = media_of(plain), isinstance(half, Response)
         if not plain.body or not (streamed or self._detector.suspects(plain.body, media)):
@@ -79,6 +80,14 @@ class Scanner:
         text = opened(plain.body, media).text
         for spot in _real(self._detector.body(text, media, streamed=streamed)):
             yield Finding(number, part, f"body, {self._place(text, media, spot)}", spot.kind)
+
+    def _header(self, number: int, part: str, pair: tuple[str, str]) -> Iterator[Finding]:
+        found = list(_real(self._detector.header(*pair)))
+        if not found:
+            self._clean.add(pair)  # most are the same in every interaction
+        place = self._shown(f"header {pair[0].lower()}", "header") if found else ""
+        for spot in found:
+            yield Finding(number, part, place, spot.kind)
 
     def _in_url(self, url: str, spot: Spot) -> str:
         name, equals, _ = url[: spot.spans[0][0]].rpartition("=")

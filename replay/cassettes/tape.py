@@ -17,8 +17,18 @@ from replay.cassettes.matching import Matcher, change_of
 from replay.cassettes.rebinding import Bindings
 from replay.cassettes.redaction import Redactor
 from replay.config import TELEMETRY_HOSTS
-from replay.errors import CassetteMiss
-from replay.model import Chunk, Closest, Failure, Headers, Interaction, Request, Response
+from replay.errors import CassetteMiss, Miss
+from replay.model import (
+    Change,
+    Chunk,
+    Closest,
+    Difference,
+    Failure,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+)
 
 Clock = Callable[[], float]
 Listener = Callable[[Interaction], None]
@@ -45,6 +55,10 @@ def _endless(_: int) -> bool:
     return True
 
 
+def _as_it_is(request: Request) -> Request:
+    return request
+
+
 class Tape:
     """
     Answer requests from *interactions* and, with *records*, take down the others as they happen.
@@ -58,7 +72,9 @@ class Tape:
     *source* and *command* go into the error of a miss: where the recording lies, and what to run if
     the change is intended. *heard* is told of every interaction when its response has ended, played
     or recorded. *room* is asked before so many bytes more are held; once it says no, the tape is
-    void: it forgets what it recorded, and records nothing more.
+    void: it forgets what it recorded, and records nothing more. *outgoing* may change a request
+    before it is matched or sent; doing so again changes nothing. `asked` lists what the tape was
+    asked for.
     """
 
     def __init__(
@@ -75,12 +91,15 @@ class Tape:
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
         room: Room = _endless,
+        outgoing: Callable[[Request], Request] = _as_it_is,
         clock: Clock = time.perf_counter,
     ) -> None:
         self.interactions = tuple(interactions)
         self.records = records
         self.plays: list[Play] = []
-        self.misses: list[CassetteMiss] = []
+        self.misses: list[Miss] = []
+        self.asked: list[Request] = []
+        self.outgoing = outgoing
         self.adopted: dict[int, Request] = {}
         self.bindings = Bindings()
         self.pace = pace
@@ -89,6 +108,8 @@ class Tape:
         self._source = source
         self._command = command
         self._redactor = redactor or Redactor()
+        if records or adopts:
+            self._redactor.follow(self.interactions)
         self._ignore_hosts = _pattern(tuple(ignore_hosts))
         self._heard = heard
         self._room = room
@@ -108,6 +129,11 @@ class Tape:
             return tuple(interaction for _, interaction in sorted(self._recorded.items()))
 
     @property
+    def redactor(self) -> Redactor:
+        """What replaces the secrets of this tape, and knows those it has met."""
+        return self._redactor
+
+    @property
     def unplayed(self) -> tuple[int, ...]:
         """Indices of the interactions that answered nothing."""
         return tuple(i for i in range(len(self.interactions)) if i not in self._index.taken)
@@ -116,6 +142,19 @@ class Tape:
     def is_over(self) -> bool:
         """Whether what is sent now is recorded no more: the run has ended, or there is no room."""
         return self.records and (self._is_closed or self._is_void)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether a request is under way that is being recorded."""
+        return bool(self._open)
+
+    def moved(self) -> dict[int, tuple[Change, tuple[Difference, ...]]]:
+        """Tell of every adopted request, by index, how it differs from the recorded one."""
+        found = {
+            index: self._matcher.differences(self._index.requests[index], sent)
+            for index, sent in self.adopted.items()
+        }
+        return {index: (change_of(there), there) for index, there in found.items()}
 
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""
@@ -131,16 +170,25 @@ class Tape:
 
         """
         with self._lock:
+            self.asked.append(request)
             index = self._next(request)
             if index is None and self._adopts:
                 index = self._adopt(self._redactor.request(request))
             if index is not None:
                 return self._play(index)
-            if self.records:
+            if self.records and self.may_send(request):
                 return None
             miss = self._miss(self._redactor.request(request))
             self.misses.append(miss)
         raise miss
+
+    def may_send(self, sent: Request) -> bool:  # noqa: ARG002 - for those who decide by it
+        """Whether *sent*, which is not recorded, may be sent live."""
+        return True
+
+    def on_the_wire(self, request: Request) -> Request:
+        """Give what is sent in place of *request*, which is matched and recorded as it is."""
+        return request
 
     def ended(self, interaction: Interaction) -> None:
         """Hear that the program has got all it wants of a played response."""

@@ -18,6 +18,7 @@ from vcr.request import Request as VcrRequest
 
 from replay.cassettes.coding import decoded
 from replay.cassettes.tape import Take, Tape
+from replay.errors import NotRewritten
 from replay.model import Failure, Headers, Interaction, Request, Response
 
 Route = Callable[[Request], Tape | None]
@@ -34,7 +35,7 @@ def vcr_patched(route: Route) -> Iterator[None]:
         stack.enter_context(_window_closed())
         for patcher in _Builder(RoutedCassette(route)).build():
             stack.enter_context(patcher)
-        stack.enter_context(_aiohttp_failures())
+        stack.enter_context(_aiohttp_told(route))
         stack.enter_context(_unlogged())
         yield
 
@@ -71,17 +72,26 @@ class _Builder(vcr.patch.CassettePatcherBuilder):  # type: ignore[misc]
 
 
 @contextmanager
-def _aiohttp_failures() -> Iterator[None]:
-    """Let aiohttp's sessions tell of failures; vcrpy's patch of them is in place."""
+def _aiohttp_told(route: Route) -> Iterator[None]:
+    """
+    Let aiohttp's sessions tell of failures, and ask what is to be sent.
+
+    vcrpy's patch of them is in place; it sends what it was called with.
+    """
     session: Any = getattr(sys.modules.get("aiohttp"), "ClientSession", None)
     if session is None:
         yield
         return
     patched = session._request
 
-    async def _request(*args: Any, **kwargs: Any) -> Any:
-        with _noting_failures():
-            return await patched(*args, **kwargs)
+    async def _request(client: Any, method: str, url: Any, **kwargs: Any) -> Any:
+        token = _in_aiohttp.set(True)
+        try:
+            with _noting_failures():
+                changed = _outgoing(route, method, url, kwargs)
+                return await patched(client, method, url, **changed)
+        finally:
+            _in_aiohttp.reset(token)
 
     session._request = _request
     try:
@@ -90,7 +100,23 @@ def _aiohttp_failures() -> Iterator[None]:
         session._request = patched
 
 
+def _outgoing(route: Route, method: str, url: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Change the body of a request by aiohttp as its tape wants it; bodies in pieces stay."""
+    body = kwargs.get("json") or kwargs.get("data")
+    if not isinstance(body, dict | list | str | bytes):
+        return kwargs
+    headers = dict(kwargs.get("headers") or {})
+    request = Request(method, str(url), _pairs(headers), _bytes(body))
+    tape = route(request)
+    sent = tape.outgoing(request) if tape else request
+    if sent.body == request.body:
+        return kwargs
+    headers.setdefault("content-type", "application/json")
+    return {**kwargs, "json": None, "data": sent.body, "headers": headers}
+
+
 _begun: ContextVar[list[Take] | None] = ContextVar("replay_begun", default=None)
+_in_aiohttp: ContextVar[bool] = ContextVar("replay_in_aiohttp", default=False)
 
 
 @contextmanager
@@ -128,8 +154,8 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
 
     def can_play_response_for(self, request: VcrRequest) -> bool:
         """Take the recorded answer, if there is one, and hold it until it is asked for."""
-        if _state(request).played:
-            return True
+        if _state(request).played or _state(request).take:
+            return _state(request).played is not None
         sent = model_request(request)
         tape = self._route(sent)
         if tape is None:
@@ -139,15 +165,20 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
                 raise ConnectionRefusedError(f"{sent.url} is not reached under replay")
             return False
         state = _state(request)
+        if (changed := tape.outgoing(sent)) != sent:
+            sent = changed
+            request.body = sent.body
+            request.headers.update(sent.headers)
         state.played = tape.answer(sent)
         state.tape = tape
-        if state.played is None and state.take is None:
+        if state.played is None:
             state.take = tape.take(sent)
             state.take.origin = VcrRequest(
                 request.method, request.uri, request.body, dict(request.headers)
             )
             if (begun := _begun.get()) is not None:
                 begun.append(state.take)
+            _rewrite(request, sent, tape.on_the_wire(sent))
         return state.played is not None
 
     def find_requests_with_most_matches(self, request: VcrRequest) -> list[tuple[Any, ...]]:
@@ -180,6 +211,16 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
                 return take
         tape = self._route(sent)
         return tape.take(sent) if tape and tape.records and not tape.ignores(sent.url) else None
+
+
+def _rewrite(request: VcrRequest, sent: Request, outgoing: Request) -> None:
+    """Change what vcrpy's connections are about to send; aiohttp's has it already."""
+    if outgoing is sent:
+        return
+    if _in_aiohttp.get():
+        raise NotRewritten(f"{sent.method} {sent.url}", "aiohttp")
+    request.uri, request.body = outgoing.url, outgoing.body
+    request.headers = dict(outgoing.headers)
 
 
 class _State:

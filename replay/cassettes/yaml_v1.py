@@ -22,8 +22,7 @@ from replay.cassettes.body_text import NOT_LITERAL, stored
 from replay.cassettes.coding import with_length
 from replay.model import Headers, Interaction, Response
 
-NEVER_ANSWERED = 599
-UNANSWERED = Response(NEVER_ANSWERED, "No response")
+UNANSWERED = Response(599, "No response")
 """What stands for no response, where the format wants one."""
 
 MARK = "# Recorded by golden-replay.\n"
@@ -66,6 +65,11 @@ class Parts(NamedTuple):
 def cassette(items: Sequence[str]) -> str:
     """Write a whole cassette of `item` texts."""
     return "".join([_HEAD, *items, END]) if items else f"{_HEAD[:-1]} []\n{END}"
+
+
+def silence(began: datetime) -> str:
+    """Write the cassette of a program that sent nothing: what is left to keep is its clock."""
+    return f"{_HEAD[:-1]} []\nreplay:\n  began: {_single(began.isoformat())}\n{END}"
 
 
 def item(interaction: Interaction, began: datetime | None = None) -> str:

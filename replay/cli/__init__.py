@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from replay.cli import cassettes, episodes
+from replay.cli import batch, cassettes, drift, episodes, frozen, golden, store
+from replay.cli.context import of_tenant
 from replay.config import load_config
 from replay.errors import ReplayError
 
@@ -45,6 +46,9 @@ def main(ctx: click.Context) -> None:
     ctx.obj = config
 
 
+main.add_command(batch.batch)
 main.add_command(cassettes.cassettes)
-for _command in episodes.COMMANDS:
+for _command in (*episodes.COMMANDS, *store.COMMANDS, *drift.COMMANDS, *frozen.COMMANDS):
+    main.add_command(of_tenant(_command))
+for _command in golden.COMMANDS:
     main.add_command(_command)

@@ -44,9 +44,12 @@ def check(paths: tuple[Path, ...], as_json: bool, verbose: bool) -> NoReturn:
 @click.argument("files", nargs=-1, required=True, type=Path)
 @click.option("--to", "folder", type=Path, help="Folder for the new files; default: beside them.")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
-def convert(files: tuple[Path, ...], folder: Path | None, force: bool) -> None:
+@click.pass_obj
+def convert(config: Config, files: tuple[Path, ...], folder: Path | None, force: bool) -> None:
     """
     Write FILES, cassettes of any known form, in vcrpy's format; they stay as they are.
+
+    Secrets are replaced by placeholders on the way.
 
     \b
       replay cassettes convert fixtures/vcr/refund.json --to cassettes
@@ -55,7 +58,7 @@ def convert(files: tuple[Path, ...], folder: Path | None, force: bool) -> None:
     from replay.reports.terminal import console, show_converted
 
     for path in files:
-        show_converted(convert_file(path, folder, force=force), console())
+        show_converted(convert_file(path, folder, rules=config.redact, force=force), console())
 
 
 @cassettes.command("scan")

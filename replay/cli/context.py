@@ -1,16 +1,91 @@
-"""What every verb needs: the project's store."""
+"""What verbs on episodes have in common: whose they are, names that complete, what to filter by."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from replay.config import load_config
+from replay.errors import ReplayError
 
 if TYPE_CHECKING:
-    from replay.config import Config
-    from replay.episodes.store import Store
+    from replay.episodes.queries import Filter
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def open_store(config: Config) -> Store:
-    """Open the store of the project, and make it when there is none."""
-    from replay.episodes.store import Store
+def _use_tenant(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.obj = replace(ctx.obj, tenant=value)
 
-    return Store(config.path(config.store))
+
+def of_tenant(command: click.Command) -> click.Command:
+    """Let *command* be about the episodes of another tenant."""
+    command.params.append(
+        click.Option(
+            ["--tenant"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_use_tenant,
+            help="Whose episodes: --tenant acme. Default: `tenant` in [tool.replay].",
+        )
+    )
+    return command
+
+
+def complete_episode(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """List the names that begin so, for the shell, which no error would help."""
+    from replay.episodes.layers import open_store
+    from replay.episodes.store import known
+
+    try:
+        config = load_config(environ=os.environ)
+        with open_store(config, writable=False) as store:
+            return known(store, config.path(config.episodes), incomplete)
+    except ReplayError:
+        return []
+
+
+def _cost(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal:
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        raise click.BadParameter(f"{value!r} is no number of dollars, as in 0.05") from None
+
+
+def filtered(function: F) -> F:
+    """Give a verb the options that say which recordings are meant; `filter_of` reads them."""
+    for option in reversed(_FILTERS):
+        function = option(function)
+    return function
+
+
+_FILTERS = (
+    click.option("--tag", "tags", multiple=True, help="Only episodes with this tag; repeatable."),
+    click.option("--model", default="", help="Only with this model: --model 'gpt-4o*'."),
+    click.option("--entrypoint", default="", help="Only of this one: --entrypoint 'shop.*'."),
+    click.option("--since", default="", help="Recorded since: --since 2026-09-01."),
+    click.option("--until", default="", help="Recorded until, that day included."),
+    click.option(
+        "--outcome",
+        default="",
+        type=click.Choice(["", "returned", "raised"]),
+        help="How the recorded run ended: returned, or raised.",
+    ),
+    click.option(
+        "--cost", default="0", callback=_cost, help="Cost at least this, in dollars: --cost 0.05."
+    ),
+    click.option("--all-tenants", is_flag=True, help="Of every tenant in the store."),
+)
+
+
+def filter_of(options: dict[str, Any]) -> Filter:
+    """Build the filter of the options that `filtered` gave a verb."""
+    from replay.episodes.queries import Filter
+
+    return Filter(**options)

@@ -1,20 +1,25 @@
-"""Verbs on episodes: record, run, list, import, export."""
+"""Verbs on episodes: record, run, list, show, search, tag, import, export."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from replay.cli.context import open_store
+from replay.cli.context import complete_episode, filter_of, filtered
 from replay.config import Config
-from replay.errors import ReplayError
+from replay.errors import ReplayError, ReplayStop
+from replay.model import Episode
+
+if TYPE_CHECKING:
+    from replay.episodes.store import Store
 
 
 @click.command("run")
-@click.argument("episode")
+@click.argument("episode", shell_complete=complete_episode)
 @click.option("--json", "as_json", is_flag=True, help="Print the result for machines.")
 @click.option("--pace", default=0.0, help="Gaps in streams: 0 none, 1 as recorded, 0.5 half.")
 @click.pass_obj
@@ -27,20 +32,30 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
       replay run episode_12345 --json | jq .outcome
     """
     from replay.engine.replayer import replay_episode
-    from replay.episodes.store import find
+    from replay.episodes.layers import find_episode
 
-    with open_store(config) as store:
-        found = find(store, config.path(config.episodes), episode)
-    _show(replay_episode(found, config, pace=pace), as_json)
+    _show(replay_episode(find_episode(config, episode), config, pace=pace), as_json)
 
 
 @click.command("record")
 @click.argument("entrypoint", required=False)
 @click.option("--input", "inputs", type=Path, help="JSON file with the keyword arguments.")
 @click.option("--id", "episode", help="Name of the new episode.")
-@click.option("--from", "source", metavar="EPISODE", help="Record this episode again.")
+@click.option(
+    "--from",
+    "source",
+    metavar="EPISODE",
+    help="Record this episode again.",
+    shell_complete=complete_episode,
+)
+@click.option("--tag", "tags", multiple=True, help="A tag to find it by: --tag refunds.")
 @click.option("--seed", default=0, show_default=True, help="Seed of random, numpy and uuid.")
 @click.option("--allow-error", is_flag=True, help="Keep a run that raised as a recording.")
+@click.option("--model", help="With --from: ask this model instead; tools answer as recorded.")
+@click.option("--sampling", multiple=True, metavar="NAME=VALUE", help="And with this parameter.")
+@click.option("--live-reads", is_flag=True, help="And send GET requests that are not recorded.")
+@click.option("--budget", type=float, help="And stop when this many dollars are spent.")
+@click.option("--yes", is_flag=True, help="And do not ask whether to spend them.")
 @click.pass_obj
 def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
     """
@@ -50,10 +65,16 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
       replay record examples.support_agent.agent:answer \\
           --input examples/support_agent/scenarios/episode_12345.json --id episode_12345
       replay record --from episode_12345
+      replay record --from episode_12345 --model gpt-4.1 --sampling temperature=0 --budget 0.10
     """
     from replay.engine.live import record_entrypoint
+    from replay.episodes.layers import open_store
 
     case = _case(config, entrypoint, options["inputs"], options["episode"], options["source"])
+    case = replace(case, tags=(*case.tags, *options["tags"]))
+    if options["model"]:
+        _record_further(config, case, options)
+        return
     with open_store(config) as store:
         done = record_entrypoint(
             store, config, case, seed=options["seed"], keep_errors=options["allow_error"]
@@ -63,62 +84,177 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
 
 
 @click.command("list")
+@filtered
 @click.option("--json", "as_json", is_flag=True, help="Print the list for machines.")
 @click.pass_obj
-def list_(config: Config, as_json: bool) -> None:
-    """List the episodes in the store and in the bundle folder, and incomplete recordings."""
-    from replay.episodes.store import import_bundle
-    from replay.reports.terminal import console, show_list, show_list_json
+def list_(config: Config, /, as_json: bool, **options: Any) -> None:
+    """
+    List the episodes in the store and in the bundle folder, and incomplete recordings.
 
-    damaged = 0
-    with open_store(config) as store:
-        for path in sorted(config.path(config.episodes).glob("*.jsonl")):
-            try:
-                import_bundle(store, path)
-            except ReplayError as error:
-                damaged = 2
-                click.echo(str(error), err=True)
-        rows, incomplete = store.summaries(), store.incomplete()
+    \b
+      replay list
+      replay list --tag refunds --since 2026-09-01 --cost 0.05 --json
+    """
+    from replay.episodes.layers import reading
+    from replay.reports.episodes import show_list, show_list_json
+    from replay.reports.terminal import console
+
+    with reading(config) as (store, damaged):
+        rows, incomplete = store.summaries(filter_of(options)), store.incomplete()
     (show_list_json if as_json else show_list)(rows, incomplete, console())
-    sys.exit(damaged)
+    for error in damaged:
+        click.echo(str(error), err=True)
+    sys.exit(2 if damaged else 0)
+
+
+@click.command("show")
+@click.argument("episode", shell_complete=complete_episode)
+@click.option("--recording", default="", help="Not the newest, but the one that begins so.")
+@click.option("--json", "as_json", is_flag=True, help="Print it all for machines.")
+@click.pass_obj
+def show(config: Config, episode: str, recording: str, as_json: bool) -> None:
+    """
+    Show a recording of EPISODE: what was pinned, and what was said, with tokens and dollars.
+
+    \b
+      replay show episode_12345
+      replay show episode_12 --recording b2:2d63 --json
+    """
+    from replay.episodes.layers import find_episode, recording_of
+    from replay.reports.episodes import show_episode, show_episode_json
+    from replay.reports.terminal import console
+
+    found = find_episode(config, episode)
+    chosen = recording_of(found, recording)
+    (show_episode_json if as_json else show_episode)(found, chosen, console())
+
+
+@click.command("search")
+@click.argument("words", nargs=-1, required=True)
+@filtered
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a message.")
+@click.pass_obj
+def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: Any) -> NoReturn:
+    """
+    Find prompts and answers with all of WORDS in them; exit 1 if there are none.
+
+    \b
+      replay search refund
+      replay search '"order 1042"' --model 'gpt-4o*' --json
+    """
+    from replay.episodes.layers import reading
+    from replay.reports.episodes import show_hits, show_hits_json
+    from replay.reports.terminal import console
+
+    with reading(config) as (store, damaged):
+        hits = store.search(" ".join(words), filter_of(options))
+    for error in damaged:
+        click.echo(str(error), err=True)
+    (show_hits_json if as_json else show_hits)(hits, console())
+    sys.exit(2 if damaged else 0 if hits else 1)
+
+
+@click.command("tag")
+@click.argument("episode", shell_complete=complete_episode)
+@click.argument("tags", nargs=-1)
+@click.option("--remove", multiple=True, help="Take this tag away: --remove flaky.")
+@click.pass_obj
+def tag(config: Config, episode: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """
+    Add TAGS to an EPISODE, in the store; `replay export` takes them over into its bundle.
+
+    \b
+      replay tag episode_12345 refunds nightly --remove flaky
+    """
+    from replay.episodes.layers import open_store
+
+    with open_store(config) as store:
+        name = _imported(store, config, episode)
+        store.tag(name, tags, remove)
+        click.echo(f"{name}: {', '.join(store.get(name).tags) or 'no tags'}")
 
 
 @click.command("import")
-@click.argument("bundles", nargs=-1, required=True, type=Path)
+@click.argument("files", nargs=-1, required=True, type=Path)
+@click.option("--id", "name", default="", help="Name of the episode; default: the file's.")
 @click.pass_obj
-def import_(config: Config, bundles: tuple[Path, ...]) -> None:
+def import_(config: Config, files: tuple[Path, ...], name: str) -> NoReturn:
     """
-    Import BUNDLES into the store; what is there already stays as it is.
+    Import FILES into the store; what is there already stays as it is.
+
+    Bundles, cassettes of any tool, HAR files, request logs of OpenAI and Anthropic in JSON lines,
+    and OpenTelemetry spans, each known by what it holds. Secrets are replaced.
 
     \b
       replay import episodes/*.jsonl
+      replay import session.har --id checkout
     """
-    from replay.episodes.store import import_bundle
+    from replay.episodes.imports import import_file
+    from replay.episodes.layers import open_store
 
+    if name and len(files) > 1:
+        raise click.UsageError("--id names one episode: give one file")
+    refused = 0
     with open_store(config) as store:
-        for path in bundles:
-            episode, new = import_bundle(store, path)
-            click.echo(f"{episode}: {new} new recordings")
+        for path in files:
+            try:
+                done = import_file(store, path, config.redact, name)
+            except ReplayError as error:
+                refused = 2
+                click.echo(str(error), err=True)
+            else:
+                click.echo(f"{done.episode.id}: {done.new} new recordings, from a {done.form}")
+    sys.exit(refused)
 
 
 @click.command("export")
-@click.argument("episodes", nargs=-1, required=True)
-@click.option("--to", "folder", type=Path, help="Folder for the bundles; default: the project's.")
+@click.argument("episodes", nargs=-1, required=True, shell_complete=complete_episode)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["bundle", "cassette", "har"]),
+    default="bundle",
+    show_default=True,
+    help="A bundle has all recordings; a cassette or HAR file has one, without its output.",
+)
+@click.option("--recording", default="", help="Not the newest, but the one that begins so.")
+@click.option("--to", "folder", type=Path, help="Folder; default: of bundles the project's, else .")
+@click.option("--force", is_flag=True, help="Replace a cassette or HAR file that is there.")
 @click.pass_obj
-def export(config: Config, episodes: tuple[str, ...], folder: Path | None) -> None:
+def export(config: Config, /, episodes: tuple[str, ...], form: str, **options: Any) -> None:
     """
-    Write EPISODES as text bundles, with all their recordings.
+    Write EPISODES as text bundles, cassettes or HAR files.
 
     \b
       replay export episode_12345
-      replay export episode_12345 --to /tmp
+      replay export episode_12345 --format har --to /tmp
     """
+    from replay.episodes.exports import export_cassette, export_har
+    from replay.episodes.layers import open_store
     from replay.episodes.store import export_bundle
 
+    folder, chosen, force = options["folder"], options["recording"], options["force"]
     with open_store(config) as store:
         for episode in episodes:
-            path = export_bundle(store, episode, folder or config.path(config.episodes))
+            name = _imported(store, config, episode)
+            if form == "bundle":
+                path = export_bundle(store, name, folder or config.path(config.episodes))
+            else:
+                write = export_cassette if form == "cassette" else export_har
+                path = write(store.get(name), chosen, folder or Path(), force=force)
             click.echo(str(path))
+
+
+def _imported(store: Store, config: Config, episode: str) -> str:
+    """Tell which episode is meant, and have what its bundle holds in the store."""
+    from replay.episodes.layers import resolve
+    from replay.episodes.store import bundle_path, import_bundle
+
+    bundles = config.path(config.episodes)
+    name = resolve(store, bundles, episode)
+    if (path := bundle_path(store, bundles, name)).is_file():
+        import_bundle(store, path)
+    return name
 
 
 def _show(replay: Any, as_json: bool) -> NoReturn:
@@ -132,26 +268,72 @@ def _show(replay: Any, as_json: bool) -> NoReturn:
     sys.exit(replay.outcome.exit_code)
 
 
+def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
+    """Say what it will call, ask, and record it."""
+    from decimal import Decimal
+
+    from replay.engine.estimate import estimate
+    from replay.engine.further import record_further
+    from replay.episodes.layers import open_store
+    from replay.errors import UnknownRecording
+
+    model, budget = options["model"], options["budget"]
+    if not options["source"]:
+        raise click.UsageError("--model needs --from EPISODE, whose recording answers for tools")
+    if not case.recordings:
+        raise UnknownRecording(case.id, case.entrypoint)
+    click.echo(f"This will ask {model}: {estimate(case.current, model)}.")
+    if not options["yes"]:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody is here to say yes; if it is meant: --yes")
+        click.confirm("Go on?", abort=True)
+    try:
+        with open_store(config) as store:
+            done = record_further(
+                store,
+                config,
+                case,
+                model,
+                sampling=dict(map(_parameter, options["sampling"])),
+                live_reads=options["live_reads"],
+                budget=None if budget is None else Decimal(str(budget)),
+            )
+    except ReplayStop as stop:
+        click.echo(f"{stop}\nNo recording was added to {case.id}.", err=True)
+        sys.exit(1)
+    click.echo(f"Recorded {done.episode}: {done.calls} calls, as {done.bundle}")
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import json
+
+    name, sign, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        if not (name and sign):
+            raise click.UsageError(f"--sampling {text}: write NAME=VALUE") from None
+        return name, value
+
+
 def _case(
     config: Config,
     entrypoint: str | None,
     inputs: Path | None,
     episode: str | None,
     source: str | None,
-) -> Any:
+) -> Episode:
     """Work out what to record: a new case from its parts, or an episode that is there."""
     from replay.engine.entrypoint import read_inputs
-    from replay.episodes.store import find
-    from replay.model import Episode
+    from replay.episodes.layers import find_episode
 
     if source and (entrypoint or inputs or episode):
         raise click.UsageError("--from EPISODE brings its own entrypoint, inputs and name")
     if source:
-        with open_store(config) as store:
-            return find(store, config.path(config.episodes), source)
+        return find_episode(config, source)
     if not (entrypoint and inputs and episode):
         raise click.UsageError("give ENTRYPOINT, --input and --id, or --from EPISODE")
     return Episode(episode, entrypoint, read_inputs(inputs))
 
 
-COMMANDS = (run, record, list_, import_, export)
+COMMANDS = (run, record, list_, show, search, tag, import_, export)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from replay.cassettes.redaction import Redactor, Unredacted
 from replay.cassettes.tape import Tape
@@ -38,6 +38,10 @@ _REPORT_SECONDS = 60.0
 
 
 _UNREDACTED = Unredacted()
+
+
+Place: TypeAlias = tuple[Path, str]
+"""A store: its file, and whose episodes are meant."""
 
 
 class Loss(StrEnum):
@@ -79,7 +83,7 @@ class Writer:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._left_to_parents: list[Any] = []
-        self._stores: dict[Path, _Kept] = {}
+        self._stores: dict[Place, _Kept] = {}
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -248,33 +252,34 @@ class Writer:
         try:
             write(self._store(run))
         except (Damaged, OSError) as error:
-            self._let_go(run.path)
+            self._let_go(run.place)
             return Loss.STORE, str(error)
         except ReplayError as error:
             return Loss.ERROR, str(error)
         except Exception as error:  # noqa: BLE001 - the thread serves the other runs too
-            self._let_go(run.path)
+            self._let_go(run.place)
             return Loss.ERROR, f"{type(error).__name__}: {error}"
         return None
 
     def _store(self, run: ServiceRun) -> Store:
         """Open the store of *run*, anew if its file was moved away."""
-        kept = self._stores.get(run.path)
-        if kept is None or kept.file != _file(run.path):
-            self._let_go(run.path)
-            store = Store(run.path)
-            kept = self._stores[run.path] = _Kept(store, _file(run.path))
+        kept = self._stores.get(run.place)
+        if kept is None or kept.file != _file(run.place[0]):
+            self._let_go(run.place)
+            path, tenant = run.place
+            store = Store(path, tenant=tenant)
+            kept = self._stores[run.place] = _Kept(store, _file(path))
         return kept.store
 
     def _close(self) -> None:
-        for path in list(self._stores):
-            self._let_go(path)
+        for place in list(self._stores):
+            self._let_go(place)
         with self._changed:
             self._flushing = bool(self._ended)
             self._changed.notify_all()
 
-    def _let_go(self, path: Path) -> None:
-        if kept := self._stores.pop(path, None):
+    def _let_go(self, place: Place) -> None:
+        if kept := self._stores.pop(place, None):
             kept.store.close()
 
 
@@ -306,7 +311,7 @@ class ServiceRun(Run):
     ) -> None:
         super().__init__(episode)
         self.config = config
-        self.path = path
+        self.place = (path, config.tenant)
         self.size = 0
         self.since = time.monotonic()
         self._writer = writer
@@ -382,9 +387,11 @@ class ServiceRun(Run):
             store.note(self._attempt, self._journaled, self._redactor.interaction(interaction))
 
     def _episode(self) -> Episode:
+        recorded = tuple(map(self._redactor.interaction, self.tape.recorded))
         return episode_of(
             self,
-            [self._redactor.interaction(interaction) for interaction in self.tape.recorded],
+            recorded,
+            recorded,
             config=self.config,
             redactor=self._redactor,
             error=self._error,

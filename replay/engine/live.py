@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.recorder import record
 from replay.episodes.store import Store, export_bundle, find
 from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
-from replay.golden.normalization import plain
+from replay.golden.plain import plain
 from replay.model import Episode
 
 
@@ -25,7 +27,13 @@ class Recorded:
 
 
 def record_entrypoint(
-    store: Store, config: Config, case: Episode, *, seed: int = 0, keep_errors: bool = False
+    store: Store,
+    config: Config,
+    case: Episode,
+    *,
+    seed: int = 0,
+    keep_errors: bool = False,
+    tape: Callable[..., Tape] = Tape,
 ) -> Recorded:
     """
     Run the entrypoint of *case* live, clock and seeds pinned; add the recording and export it.
@@ -42,7 +50,13 @@ def record_entrypoint(
             raise OtherEpisode(case.id)
     try:
         with record(
-            case.id, store=store, pin=True, seed=seed, keep_errors=keep_errors, config=config
+            case.id,
+            store=store,
+            pin=True,
+            seed=seed,
+            keep_errors=keep_errors,
+            config=config,
+            tape=tape,
         ) as run:
             run.entrypoint, run.inputs = case.entrypoint, case.inputs
             function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
@@ -54,5 +68,6 @@ def record_entrypoint(
     except (Exception, SystemExit) as error:
         if not keep_errors:
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
+    store.tag(case.id, case.tags)
     calls = len(run.recording.interactions) if run.recording else 0
     return Recorded(case.id, calls, export_bundle(store, case.id, config.path(config.episodes)))

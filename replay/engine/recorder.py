@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -21,6 +22,7 @@ from replay.engine.background import ServiceRun
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.run import Run, episode_of
 from replay.engine.service import Recorder, Sample, unique
+from replay.episodes.layers import open_store
 from replay.episodes.store import Store
 from replay.errors import BadEntrypoint
 from replay.golden.pinning import pinned
@@ -39,6 +41,7 @@ def record(
     seed: int = 0,
     keep_errors: bool = True,
     config: Config | None = None,
+    tape: Callable[..., Tape] = Tape,
 ) -> Iterator[Run]:
     """
     Record what happens in the block as a recording of *episode*.
@@ -48,17 +51,22 @@ def record(
     and `replay list` says so.
 
     *pin* freezes the clock and seeds the random generators of the whole process, so that a replay
-    gives the very same ids and times. For a running service there is `record_in_background`.
+    gives the very same ids and times. *tape* makes the tape. For a running service there is
+    `record_in_background`.
     """
     config = config or load_config(environ=os.environ)
     run = Run(episode)
     with ExitStack() as stack:
-        where = store if isinstance(store, Store) else Store(store or config.path(config.store))
+        where = store if isinstance(store, Store) else _opened(store, config)
         if where is not store:
             stack.enter_context(where)
-        taking = _Taking(run, where, config, seed)
+        taking = _Taking(run, where, config, seed, tape)
         stack.enter_context(taking.open(pin, keep_errors))
         yield run
+
+
+def _opened(path: Path | None, config: Config) -> Store:
+    return Store(path, tenant=config.tenant) if path else open_store(config)
 
 
 @contextmanager
@@ -94,10 +102,12 @@ class _Unkept(Run):
 class _Taking:
     """Takes one run down: journal as it happens, recording at its end."""
 
-    def __init__(self, run: Run, store: Store, config: Config, seed: int) -> None:
+    def __init__(
+        self, run: Run, store: Store, config: Config, seed: int, tape: Callable[..., Tape]
+    ) -> None:
         self._run, self._store, self._config, self._seed = run, store, config, seed
         self._redactor = Redactor(config.redact)
-        self._tape = Tape(
+        self._tape = tape(
             records=True,
             redactor=self._redactor,
             ignore_hosts=config.ignore_hosts,
@@ -117,6 +127,8 @@ class _Taking:
                 stack.enter_context(using(self._tape))
                 run.begin()
                 yield
+            if self._tape.misses:  # which the program may have swallowed
+                raise self._tape.misses[0]
         except (Exception, SystemExit) as raised:
             error = failure(raised)
             if not keep_errors:
@@ -142,9 +154,11 @@ class _Taking:
 
     def _finish(self, attempt: int, error: Failure | None) -> None:
         self._journal.close()
+        recorded = self._tape.recorded
         episode = episode_of(
             self._run,
-            self._tape.recorded,
+            recorded,
+            [replace(x, request=self._tape.on_the_wire(x.request)) for x in recorded],
             config=self._config,
             redactor=self._redactor,
             error=error,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from replay.cassettes.guard import Guard, guarded
+from replay.cassettes.guard import Guard, guarded, untrusting
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import using
@@ -24,11 +24,22 @@ from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoi
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
 from replay.errors import BadEntrypoint, ReplayError, ReplayStop, UnknownRecording
-from replay.golden.normalization import plain
 from replay.golden.pinning import environment, pinned
+from replay.golden.plain import plain
+from replay.golden.rules import Rules, rules_of
 from replay.llm.calls import read_call
 from replay.llm.prices import dollars
-from replay.model import Difference, Episode, Failure, Interaction, Json, Kind, Outcome, Recording
+from replay.model import (
+    Change,
+    Difference,
+    Episode,
+    Failure,
+    Interaction,
+    Json,
+    Kind,
+    Outcome,
+    Recording,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A request that is not what was recorded for its *step*, and was answered all the same."""
+
+    step: int
+    change: Change
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """
     What a replay found.
 
     *fidelity* is the share, 0 to 1, of the recorded response bytes that were served as recorded.
     *saved_dollars* is None when the price of a recorded call is not known; *changes* are the
-    versions that the manifest names and today's process has otherwise.
+    versions that the manifest names and today's process has otherwise; *moved* are the requests
+    that were let through although they differ.
     """
 
     episode: str
@@ -66,6 +87,7 @@ class Replay:
     changes: tuple[Difference, ...]
     seconds: float
     recorded_seconds: float
+    moved: tuple[Moved, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,11 +102,19 @@ class _Ended:
     attempts: list[Any] = field(default_factory=list)
 
 
-def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Replay:
+def replay_episode(
+    episode: Episode,
+    config: Config,
+    *,
+    recording: Recording | None = None,
+    adopts: bool = False,
+    pace: float = 0.0,
+) -> Replay:
     """
-    Re-execute the entrypoint of *episode* against its current recording.
+    Re-execute the entrypoint of *episode* against *recording*, by default its current one.
 
-    *pace* replays the gaps of streams: 0 at once, 1 as recorded.
+    With *adopts*, a request that changed is answered by what was recorded for the closest one, and
+    reported in `moved`. *pace* replays the gaps of streams: 0 at once, 1 as recorded.
 
     Raises:
         UnknownRecording: it has none.
@@ -94,20 +124,21 @@ def replay_episode(episode: Episode, config: Config, *, pace: float = 0.0) -> Re
     if not episode.recordings:
         raise UnknownRecording(episode.id, episode.entrypoint)
     if not episode.entrypoint:
-        why = f"{episode.id} was recorded in a block without one; use run.call(function, …) there"
+        why = f"{episode.id} was imported, or recorded in a block without run.call(function, …)"
         raise BadEntrypoint(episode.entrypoint, why)
-    recording = episode.current
-    return _report(episode, recording, *_run(episode, recording, config, pace))
+    recording = recording or episode.current
+    return _report(episode, recording, *_run(episode, recording, config, adopts, pace), config)
 
 
 def _run(
-    episode: Episode, recording: Recording, config: Config, pace: float
+    episode: Episode, recording: Recording, config: Config, adopts: bool, pace: float
 ) -> tuple[Tape, _Ended]:
     manifest = recording.manifest
     guard, ended = Guard(), _Ended()
     with ExitStack() as stack:
         stack.enter_context(environment(manifest.environment, config.environment))
         stack.enter_context(guarded(guard))
+        stack.enter_context(untrusting())
         stack.enter_context(redirect_stdout(sys.stderr))  # what the program prints is not ours
         start = datetime.fromisoformat(manifest.clock)
         clock = stack.enter_context(pinned(start, manifest.seed, waits=False))
@@ -118,6 +149,7 @@ def _run(
             command=f"replay record --from {episode.id}",
             matcher=Matcher(config.match),
             redactor=redactor,
+            adopts=adopts,
             pace=pace,
             ignore_hosts=config.ignore_hosts,
             heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
@@ -145,7 +177,7 @@ def _run(
 
 
 def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
-    recording: Recording, tape: Tape, ended: _Ended
+    recording: Recording, tape: Tape, ended: _Ended, rules: Rules
 ) -> Outcome:
     if ended.attempts:
         return Outcome(Kind.UNHERMETIC, detail=str(ended.attempts[0]))
@@ -156,7 +188,7 @@ def _outcome(  # noqa: PLR0911 - one line an outcome, the gravest first
     if ended.failure != recording.failure:
         return _diverged_failure(recording, ended)
     recorded = tape.bindings.value(recording.output)
-    differences = output_differences(recorded, ended.output)
+    differences = output_differences(recorded, ended.output, rules)
     if unplayed := tape.unplayed:
         steps = ", ".join(f"#{index + 1}" for index in unplayed)
         detail = f"The program did not send {steps} of {len(tape.interactions)} recorded calls."
@@ -195,7 +227,9 @@ def _said(error: Failure | None) -> str:
     return f"{error.kind}: {error.message}" if error else "nothing"
 
 
-def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -> Replay:
+def _report(
+    episode: Episode, recording: Recording, tape: Tape, ended: _Ended, config: Config
+) -> Replay:
     played = {play.index for play in tape.plays}
     total = sum(map(_size, recording.interactions))
     served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
@@ -204,7 +238,7 @@ def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -
     return Replay(
         episode=episode.id,
         recording=recording_id(recording),
-        outcome=_outcome(recording, tape, ended),
+        outcome=_outcome(recording, tape, ended, rules_of(config)),
         steps=tuple(
             _step(number, interaction, "exact" if number - 1 in played else "not played")
             for number, interaction in enumerate(recording.interactions, 1)
@@ -218,6 +252,7 @@ def _report(episode: Episode, recording: Recording, tape: Tape, ended: _Ended) -
         changes=changes_since(recording.manifest),
         seconds=ended.seconds,
         recorded_seconds=recording.elapsed,
+        moved=tuple(Moved(index + 1, *found) for index, found in sorted(tape.moved().items())),
     )
 
 

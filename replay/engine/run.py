@@ -14,8 +14,8 @@ from replay.config import Config
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.manifest import build_manifest, chosen_environment, code_version
 from replay.errors import NotJson
-from replay.golden.normalization import plain
 from replay.golden.pinning import PinnedClock
+from replay.golden.plain import plain
 from replay.model import Episode, Failure, Interaction, Json, Recording
 
 
@@ -73,7 +73,8 @@ class Run:
 
 def episode_of(
     run: Run,
-    interactions: Iterable[Interaction],
+    interactions: tuple[Interaction, ...],
+    sent: Iterable[Interaction],
     *,
     config: Config,
     redactor: Redactor,
@@ -81,19 +82,22 @@ def episode_of(
     elapsed: float,
     seed: int = 0,
 ) -> Episode:
-    """Make the episode of a *run* that has ended after *elapsed* seconds, in *error* or not."""
-    kept = tuple(interactions)
+    """
+    Make the episode of a *run* that has ended after *elapsed* seconds, in *error* or not.
+
+    *sent* are its *interactions* as they went over the wire, which is what the manifest is about.
+    """
     inputs, output = run.said(redactor)
     run.recording = Recording(
         manifest=build_manifest(
-            kept,
+            sent,
             started=run.started,
             pinned=run.clock is not None,
             seed=seed,
             environment=chosen_environment(config.environment),
             code=code_version(config.root),
         ),
-        interactions=kept,
+        interactions=interactions,
         output=output,
         failure=replace(error, message=redactor.json(error.message)) if error else None,
         elapsed=elapsed,

@@ -3,7 +3,7 @@ Bundles: an episode as text, one JSON value a line, made to be reviewed in a pul
 
 A bundle is read from top to bottom:
 
-    {"bundle": 1, "id": …, "entrypoint": …, "inputs": …}     the episode
+    {"bundle": 1, "id": …, "entrypoint": …, "inputs": …}     the episode; tags and tenant, if any
     {"recording": "b2:…"}                                    begins a recording; its content hash
     {"manifest": {"python": …}}                              one entry a line
     {"call": 1, "method": …, "url": …, …}                    begins an interaction
@@ -44,6 +44,8 @@ from replay.spelling import SPELLINGS, respelled, spelling_of
 
 VERSION = 1
 
+_CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")
+
 Line = dict[str, Any]
 
 
@@ -65,6 +67,7 @@ def load(text: str, path: str | Path = "the bundle") -> Episode:
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
+    _refuse_conflicts(lines, path)
     parsed = [_parsed(line, number, path) for number, line in enumerate(lines, 1)]
     _check_end(lines, parsed, path)
     head = parsed[0]
@@ -73,7 +76,8 @@ def load(text: str, path: str | Path = "the bundle") -> Episode:
         raise Damaged(path, what, 1, "Upgrade: pip install -U golden-replay")
     try:
         recordings = tuple(_recordings(parsed[1:-1], path))
-        return Episode(head["id"], head["entrypoint"], head["inputs"], recordings)
+        tags, tenant = tuple(head.get("tags", ())), head.get("tenant", "")
+        return Episode(head["id"], head["entrypoint"], head["inputs"], recordings, tags, tenant)
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(path, f"not a bundle: {type(error).__name__}: {error}") from error
 
@@ -120,12 +124,10 @@ def interactions(lines: Iterable[Line]) -> Iterator[Interaction]:
 
 
 def _episode_lines(episode: Episode) -> Iterator[Line]:
-    yield {
-        "bundle": VERSION,
-        "id": episode.id,
-        "entrypoint": episode.entrypoint,
-        "inputs": episode.inputs,
-    }
+    head: Line = {"bundle": VERSION, "id": episode.id}
+    head |= {"tenant": episode.tenant} if episode.tenant else {}
+    head |= {"entrypoint": episode.entrypoint, "inputs": episode.inputs}
+    yield head | ({"tags": episode.tags} if episode.tags else {})
     for recording in episode.recordings:
         yield from _recording_lines(recording)
 
@@ -272,6 +274,18 @@ def _headers(pairs: list[list[str]]) -> Headers:
 
 def _spelled(line: Line) -> str:
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+def _refuse_conflicts(lines: list[str], path: str | Path) -> None:
+    for number, line in enumerate(lines, 1):
+        if line.startswith(_CONFLICT):
+            what = "it holds merge-conflict markers of git"
+            hint = (
+                f"Take one side: git checkout --ours {path} (or --theirs). Then add what the other "
+                f"has: git show MERGE_HEAD:{path} > other.jsonl; replay import {path} other.jsonl; "
+                "replay export EPISODE"
+            )
+            raise Damaged(path, what, number, hint)
 
 
 def _parsed(line: str, number: int, path: str | Path) -> Line:

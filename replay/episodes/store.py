@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 import re
+import socket
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,37 +18,18 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from replay.atomic import write_atomic
-from replay.canonical import bytes_hash
+from replay.canonical import content_hash
 from replay.cassettes.scanner import guard
-from replay.episodes import bundle
-from replay.episodes.schema import migrations
-from replay.errors import BadName, Damaged, OtherEpisode, UnknownEpisode
-from replay.model import (
-    Chunk,
-    Episode,
-    Failure,
-    Headers,
-    Interaction,
-    Json,
-    Manifest,
-    Recording,
-    Request,
-    Response,
-)
+from replay.episodes import bundle, legacy
+from replay.episodes.database import File
+from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
+from replay.episodes.rows import NewRecording, read_recordings, text
+from replay.errors import BadName, Damaged, OtherEpisode, OtherTenant, UnknownEpisode
+from replay.model import Episode, Interaction
 
-_BUSY_SECONDS = 30.0
+__all__ = ["Filter", "Hit", "Incomplete", "Store", "Summary", "check_name", "export_bundle", "find"]
+
 _NAME = re.compile(r"\w[\w.\-+=@]{0,119}")
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One line of a listing."""
-
-    id: str
-    entrypoint: str
-    recordings: int
-    interactions: int
-    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,50 +48,17 @@ class Store:
     Episodes and their recordings in one SQLite file, or in memory with `":memory:"`.
 
     A recording is named by its content and never changed: adding one that is there does nothing.
-    Every read derives the names anew, so that a flipped byte is found where it is used.
+    Every read derives the names anew, so that a flipped byte is found where it is used. All of it
+    is about the episodes of one *tenant*. A store that is not *writable* leaves the disk alone:
+    where there is no file, it is empty.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, tenant: str = "", writable: bool = True) -> None:
+        if tenant:
+            check_name(tenant)
         self.path = str(path)
-        self._lock = threading.RLock()
-        with self._intact():
-            self._db = self._opened()
-
-    def _opened(self) -> Database:
-        if self.path != ":memory:":
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-        )
-        db = Database(connection)
-        try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            self._refuse_the_future(db)
-            if migrations.pending(db):
-                self._migrate(db)
-        except BaseException:
-            connection.close()
-            raise
-        return db
-
-    def _migrate(self, db: Database) -> None:
-        """Bring the tables up to date, one process at a time."""
-        if self.path != ":memory:":
-            db.enable_wal()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            migrations.apply(db)  # does nothing where another process was first
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
-
-    def _refuse_the_future(self, db: Database) -> None:
-        known = {m.name for m in migrations.pending(db)} | {m.name for m in migrations.applied(db)}
-        ours = {name for name in dir(_schema()) if name.startswith("m0")}
-        if newer := sorted(known - ours):
-            what = f"it was written by a newer version ({newer[-1]})"
-            raise Damaged(self.path, what, hint="Upgrade: pip install -U golden-replay")
+        self.tenant = tenant
+        self.file = File(self.path, writable=writable, carry=_carry_over)
 
     def __enter__(self) -> Self:
         return self
@@ -123,29 +73,33 @@ class Store:
 
     def close(self) -> None:
         """Close the file; what was added is safe before this."""
-        with self._lock:
-            self._db.conn.close()
+        self.file.close()
 
-    def ids(self) -> list[str]:
-        """List the names of all episodes, sorted."""
-        with self._intact():
-            return [row[0] for row in self._all("SELECT id FROM episodes ORDER BY id")]
-
-    def summaries(self) -> list[Summary]:
-        """List all episodes with what there is of each."""
-        rows = self._all(
-            """
-            SELECT e.id, e.entrypoint, count(DISTINCT r.number), count(i.step),
-                   group_concat(DISTINCT r.manifest ->> '$.models_answered')
-            FROM episodes e LEFT JOIN recordings r ON r.episode = e.id
-            LEFT JOIN interactions i ON i.recording = r.number
-            GROUP BY e.id ORDER BY e.id
-            """
+    def ids(self, prefix: str = "") -> list[str]:
+        """List the names of all episodes that begin with *prefix*, sorted."""
+        rows = self.file.rows(
+            "SELECT id FROM episode WHERE tenant = ? AND id >= ? AND id < ? ORDER BY id",
+            self.tenant,
+            prefix,
+            prefix + chr(0x10FFFF),
         )
-        return [
-            Summary(episode, entrypoint, recordings, interactions, _distinct(models))
-            for episode, entrypoint, recordings, interactions, models in rows
-        ]
+        return [row[0] for row in rows]
+
+    def rows(self, wanted: Filter | None = None) -> list[Row]:
+        """List the recordings that *wanted* lets through, as plain facts, oldest first."""
+        return select(self.file, self.tenant, wanted or Filter())
+
+    def summaries(self, wanted: Filter | None = None) -> list[Summary]:
+        """List the episodes that have a recording which *wanted* lets through."""
+        return summed(self.rows(wanted))
+
+    def search(self, words: str, wanted: Filter | None = None) -> list[Hit]:
+        """
+        Find messages that hold all *words*, the best matches first.
+
+        What stands in double quotes is looked for as it is; words match whatever their ending.
+        """
+        return search(self.file, self.tenant, words, wanted or Filter())
 
     def get(self, episode: str) -> Episode:
         """
@@ -153,226 +107,229 @@ class Store:
 
         Raises:
             UnknownEpisode: there is none of that name.
+            OtherTenant: there is, and it belongs to another tenant.
             Damaged: something in it does not have the content that names it.
 
         """
-        with self._intact():
-            found = self._all("SELECT entrypoint, inputs FROM episodes WHERE id = ?", episode)
-            if not found:
-                raise UnknownEpisode(episode, self.ids())
-            entrypoint, inputs = found[0]
-            rows = self._all("SELECT * FROM recordings WHERE episode = ? ORDER BY number", episode)
-            recordings = tuple(self._recording(episode, row) for row in rows)
-            return Episode(episode, entrypoint, json.loads(inputs), recordings)
+        rows = self.file.rows(f"{_EPISODE} WHERE tenant = ? AND id = ?", self.tenant, episode)
+        if not rows:
+            self._refuse_another_tenant(episode)
+            raise UnknownEpisode(episode, self.ids())
+        number, *columns = rows[0]
+        found = _episode(self.file, columns)
+        return replace(found, recordings=read_recordings(self.file, number, episode))
 
     def add(self, episode: Episode, bundle_digest: str = "") -> int:
         """
-        Add *episode*, or those of its recordings that are not there yet; count those.
+        Add *episode*, or those of its recordings and tags that are not there yet; count the former.
 
         *bundle_digest* notes the bundle it came from, for `imported`.
 
         Raises:
             OtherEpisode: one of that name is there, with another entrypoint or other inputs.
+            OtherTenant: it belongs to another tenant than this store is open for.
 
         """
         check_name(episode.id)
-        with self._intact(), self._writing():
-            self._db.execute(
-                "INSERT INTO episodes (id, entrypoint, inputs) VALUES (?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                [episode.id, episode.entrypoint, _text(episode.inputs)],
-            )
-            self._refuse_another_case(episode)
-            if bundle_digest:
-                self._db.execute(
-                    "UPDATE episodes SET bundle = ? WHERE id = ?", [bundle_digest, episode.id]
-                )
-            return sum(self._add_recording(episode.id, r) for r in episode.recordings)
+        if episode.tenant and episode.tenant != self.tenant:
+            raise OtherTenant(episode.id, episode.tenant, self.tenant)
+        known = self._known(episode.id)
+        named = {bundle.recording_id(recording): recording for recording in episode.recordings}
+        new = [NewRecording(found, name) for name, found in named.items() if name not in known]
+        with self.file.writing() as db:
+            number = self._episode_number(db, episode, bundle_digest)
+            return sum(recording.write(db, number) for recording in new)
+
+    def case(self, episode: str) -> Episode | None:
+        """Load one episode without its recordings; None where there is none of that name."""
+        found = self._stored(episode)
+        return found[1] if found else None
+
+    def of(self, tenant: str) -> Self:
+        """Give the same store as another tenant sees it."""
+        other = copy.copy(self)
+        other.tenant = tenant
+        return other
+
+    def tenants(self) -> list[str]:
+        """List those who have episodes here."""
+        return [row[0] for row in self.file.rows("SELECT DISTINCT tenant FROM episode ORDER BY 1")]
+
+    def tag(self, episode: str, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
+        """Add and take away tags of an episode that is there; raise `UnknownEpisode` if not."""
+        with self.file.writing() as db:
+            found = self._stored(episode)
+            if found is None:
+                raise UnknownEpisode(episode, self.ids())
+            number, case, digest = found
+            kept = (tag for tag in dict.fromkeys([*case.tags, *add]) if tag not in remove)
+            _update(db, number, replace(case, tags=tuple(kept)), digest)
 
     def imported(self, episode: str) -> str:
         """Tell which bundle *episode* was last imported from, by digest; empty for none."""
-        with self._intact():
-            rows = self._all("SELECT bundle FROM episodes WHERE id = ?", episode)
-            return str(rows[0][0]) if rows else ""
+        rows = self.file.rows(
+            "SELECT bundle FROM episode WHERE tenant = ? AND id = ?", self.tenant, episode
+        )
+        return str(rows[0][0]) if rows else ""
 
     def begin(self, episode: str, started: str, pid: int) -> int:
         """Note that a recording begins; `finish` or a later `discard` takes the note away."""
         check_name(episode)
-        with self._intact(), self._writing():
-            row = self._db.execute(
-                "INSERT INTO attempts (episode, started, pid) VALUES (?, ?, ?) RETURNING id",
-                [episode, started, pid],
-            ).fetchone()
-            return int(row[0])
+        values = (self.tenant, episode, started, socket.gethostname(), pid)
+        with self.file.writing() as db:
+            return _begin(db, values)
 
     def note(self, attempt: int, step: int, interaction: Interaction) -> None:
         """Keep a complete interaction of a recording in progress."""
-        lines = _text(bundle.interaction_lines(step, interaction))
-        with self._intact(), self._writing():
-            self._db.execute("INSERT INTO attempt_lines VALUES (?, ?, ?)", [attempt, step, lines])
+        lines = text(bundle.interaction_lines(step, interaction))
+        with self.file.writing() as db:
+            _note(db, (attempt, step, lines))
 
     def finish(self, attempt: int, episode: Episode) -> None:
         """Turn a recording in progress into a recording, in one transaction."""
-        with self._intact(), self._writing():
+        with self.file.writing():
             self.add(episode)
             self.discard(attempt)
 
     def discard(self, attempt: int) -> None:
         """Drop the note of a recording that was not ended."""
-        with self._intact(), self._writing():
-            self._db.execute("DELETE FROM attempt_lines WHERE attempt = ?", [attempt])
-            self._db.execute("DELETE FROM attempts WHERE id = ?", [attempt])
+        with self.file.writing() as db:
+            db.execute("DELETE FROM attempt_line WHERE attempt = ?", [attempt])
+            db.execute("DELETE FROM attempt WHERE id = ?", [attempt])
 
     def incomplete(self) -> list[Incomplete]:
-        """List the recordings that were begun and neither ended nor discarded."""
-        with self._intact():
-            rows = self._all("SELECT id, episode, started, pid FROM attempts")
-            return [
-                Incomplete(number, episode, started, pid, self._noted(number))
-                for number, episode, started, pid in rows
-            ]
+        """List the recordings that were begun and not ended, and whose process is gone."""
+        rows = self.file.rows(
+            "SELECT id, episode, started, pid, host FROM attempt WHERE tenant = ?", self.tenant
+        )
+        return [
+            Incomplete(number, episode, started, pid, self._noted(number))
+            for number, episode, started, pid, host in rows
+            if not is_running(host, pid)
+        ]
 
     def _noted(self, attempt: int) -> tuple[Interaction, ...]:
-        rows = self._all("SELECT lines FROM attempt_lines WHERE attempt = ? ORDER BY step", attempt)
+        rows = self.file.rows(
+            "SELECT lines FROM attempt_line WHERE attempt = ? ORDER BY step", attempt
+        )
         lines = [line for row in rows for line in json.loads(row[0])]
         return tuple(bundle.interactions(lines))
 
-    def _refuse_another_case(self, episode: Episode) -> None:
-        rows = self._all("SELECT entrypoint, inputs FROM episodes WHERE id = ?", episode.id)
-        entrypoint, inputs = rows[0]
-        if (entrypoint, json.loads(inputs)) != (episode.entrypoint, episode.inputs):
+    def _known(self, episode: str) -> set[str]:
+        rows = self.file.rows(
+            "SELECT r.id FROM recording r JOIN episode e ON e.number = r.episode "
+            "WHERE e.tenant = ? AND e.id = ?",
+            self.tenant,
+            episode,
+        )
+        return {row[0] for row in rows}
+
+    def _stored(self, episode: str) -> tuple[int, Episode, str] | None:
+        rows = self.file.rows(f"{_EPISODE} WHERE tenant = ? AND id = ?", self.tenant, episode)
+        if not rows:
+            return None
+        number, *columns = rows[0]
+        return number, _episode(self.file, columns), columns[-2]
+
+    def _episode_number(self, db: sqlite3.Connection, episode: Episode, digest: str) -> int:
+        """Insert the row of *episode*, or see that the one that is there is the same case."""
+        found = self._stored(episode.id)
+        if found is None:
+            return _insert(db, replace(episode, tenant=self.tenant), digest)
+        number, there, held = found
+        if (there.entrypoint, there.inputs) != (episode.entrypoint, episode.inputs):
             raise OtherEpisode(episode.id)
+        tags = tuple(dict.fromkeys([*there.tags, *episode.tags]))
+        if tags != there.tags or digest not in ("", held):
+            _update(db, number, replace(there, tags=tags), digest or held)
+        return number
 
-    def _add_recording(self, episode: str, recording: Recording) -> int:
-        row = self._db.execute(
-            "INSERT INTO recordings (id, episode, manifest, output, failure, elapsed) "
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING number",
-            [
-                bundle.recording_id(recording),
-                episode,
-                _text(asdict(recording.manifest)),
-                _text(recording.output),
-                _text(asdict(recording.failure)) if recording.failure else None,
-                recording.elapsed,
-            ],
-        ).fetchone()
-        if row is None:
-            return 0
-        for step, interaction in enumerate(recording.interactions, 1):
-            self._add_interaction(row[0], step, interaction)
-        return 1
+    def _refuse_another_tenant(self, episode: str) -> None:
+        rows = self.file.rows("SELECT tenant FROM episode WHERE id = ? ORDER BY tenant", episode)
+        if rows:
+            raise OtherTenant(episode, rows[0][0], self.tenant)
 
-    def _add_interaction(self, recording: int, step: int, interaction: Interaction) -> None:
-        request, response = interaction.request, interaction.response
-        values = {
-            "recording": recording,
-            "step": step,
-            "method": request.method,
-            "url": request.url,
-            "headers": _text(request.headers),
-            "body": self._add_body(request.body),
-            "failure": _text(asdict(interaction.failure)) if interaction.failure else None,
-            "started": interaction.started,
-            "elapsed": interaction.elapsed,
-        }
-        if response:
-            values |= {
-                "status": response.status,
-                "reason": response.reason,
-                "answer_headers": _text(response.headers),
-                "answer": self._add_body(response.body),
-                "chunks": _text([[chunk.size, chunk.at] for chunk in response.chunks]),
-            }
-        names = ", ".join(values)
-        marks = ", ".join(f":{name}" for name in values)
-        self._db.execute(
-            f"INSERT INTO interactions ({names}) VALUES ({marks})",  # noqa: S608 - our own names
-            values,
-        )
 
-    def _add_body(self, data: bytes) -> str:
-        name = bytes_hash(data)
-        self._db.execute("INSERT INTO bodies VALUES (?, ?) ON CONFLICT DO NOTHING", [name, data])
-        return name
+_COLUMNS = "tenant, id, entrypoint, inputs, tags, bundle, seal"
+_EPISODE = f"SELECT number, {_COLUMNS} FROM episode"  # noqa: S608 - our own names
 
-    def _recording(self, episode: str, row: Any) -> Recording:
-        number, name, _, manifest, output, failure, elapsed = row
-        steps = self._all(
-            "SELECT method, url, headers, body, status, reason, answer_headers, answer, chunks, "
-            "failure, started, elapsed FROM interactions WHERE recording = ? ORDER BY step",
-            number,
-        )
-        recording = Recording(
-            manifest=_manifest(manifest),
-            interactions=tuple(self._interaction(*step) for step in steps),
-            output=json.loads(output),
-            failure=Failure(**json.loads(failure)) if failure else None,
-            elapsed=elapsed,
-        )
-        if bundle.recording_id(recording) != name:
-            what = f"recording {name} of {episode} does not have the content of that name"
-            raise Damaged(self.path, what, hint=self._hint())
-        return recording
 
-    def _interaction(self, *row: Any) -> Interaction:
-        method, url, headers, body, status, reason, answer_headers, answer, chunks = row[:9]
-        failure, started, elapsed = row[9:]
-        response = None
-        if status is not None:
-            pieces = tuple(Chunk(size, at) for size, at in json.loads(chunks))
-            response = Response(
-                status, reason, _headers(answer_headers), self._body(answer), pieces
-            )
-        return Interaction(
-            request=Request(method, url, _headers(headers), self._body(body)),
-            response=response,
-            failure=Failure(**json.loads(failure)) if failure else None,
-            started=started,
-            elapsed=elapsed,
-        )
+def case_of(file: File, number: int) -> Episode:
+    """Load the episode with that number, without its recordings; raise `Damaged` if it changed."""
+    rows = file.rows(f"{_EPISODE} WHERE number = ?", number)
+    if not rows:
+        what = f"episode number {number} is not where it was"
+        raise Damaged(file.path, what, hint=file.hint())
+    return _episode(file, rows[0][1:])
 
-    def _body(self, name: str) -> bytes:
-        rows = self._all("SELECT data FROM bodies WHERE hash = ?", name)
-        data = rows[0][0] if rows else None
-        if not isinstance(data, bytes) or bytes_hash(data) != name:
-            raise Damaged(self.path, f"body {name} is not what it was", hint=self._hint())
-        return data
 
-    def _all(self, sql: str, *values: Json) -> list[Any]:
-        with self._lock:
-            return list(self._db.execute(sql, values).fetchall())
+def _episode(file: File, columns: Sequence[Any]) -> Episode:
+    """Build an episode without its recordings; raise `Damaged` when its seal does not fit."""
+    tenant, name, entrypoint, inputs, tags, _, sealed = columns
+    if content_hash(list(columns[:-1])) != sealed:
+        what = f"episode {name} is not what it was"
+        raise Damaged(file.path, what, hint=file.hint())
+    return Episode(
+        name, entrypoint, json.loads(inputs), tags=tuple(json.loads(tags)), tenant=tenant
+    )
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the one write transaction; a nested use joins it."""
-        with self._lock:
-            if self._db.conn.in_transaction:
-                yield
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
-    @contextmanager
-    def _intact(self) -> Iterator[None]:
-        """Turn what SQLite says of a broken file into our words."""
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as error:
-            hint = "Is it writable, and its disk not full? REPLAY_STORE=FILE uses another one."
-            raise Damaged(self.path, f"SQLite cannot use it: {error}", hint=hint) from error
-        except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise Damaged(self.path, f"not a whole store: {error}", hint=self._hint()) from error
+def _row(episode: Episode, digest: str) -> list[str]:
+    row = [episode.tenant, episode.id, episode.entrypoint]
+    row += [text(episode.inputs), text(episode.tags), digest]
+    return [*row, content_hash(row)]
 
-    def _hint(self) -> str:
-        return (
-            "The store is derived from the bundles beside it: move it away, and the next command "
-            f"makes it anew: mv {self.path} {self.path}.damaged"
-        )
+
+def _insert(db: sqlite3.Connection, episode: Episode, digest: str) -> int:
+    sql = f"INSERT INTO episode ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING number"  # noqa: S608
+    return int(db.execute(sql, _row(episode, digest)).fetchone()[0])
+
+
+def _update(db: sqlite3.Connection, number: int, episode: Episode, digest: str) -> None:
+    sql = f"UPDATE episode SET ({_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?) WHERE number = ?"  # noqa: S608
+    db.execute(sql, [*_row(episode, digest), number])
+
+
+def _begin(db: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+    sql = (
+        "INSERT INTO attempt (tenant, episode, started, host, pid, seal) VALUES (?, ?, ?, ?, ?, ?) "
+        "RETURNING id"
+    )
+    return int(db.execute(sql, [*values, content_hash(values)]).fetchone()[0])
+
+
+def _note(db: sqlite3.Connection, values: tuple[Any, ...]) -> None:
+    db.execute("INSERT INTO attempt_line VALUES (?, ?, ?, ?)", [*values, content_hash(values)])
+
+
+def _carry_over(db: Database) -> None:
+    """Take over what a store from before `m003_pieces` holds."""
+    for episode, digest in legacy.episodes(db):
+        there = "SELECT number FROM episode WHERE tenant = '' AND id = ?"
+        found = db.execute(there, [episode.id]).fetchone()
+        number = found[0] if found else _insert(db.conn, episode, digest)
+        for recording in episode.recordings:
+            NewRecording(recording, bundle.recording_id(recording)).write(db.conn, number)
+    for started, lines in legacy.attempts(db):
+        attempt = _begin(db.conn, ("", *started))
+        for step, line in lines:
+            _note(db.conn, (attempt, step, line))
+    legacy.drop(db)
+
+
+def is_running(host: str, pid: int) -> bool:
+    """Tell whether a process is alive; of another machine's, nobody here knows: it may be."""
+    if host not in ("", socket.gethostname()):
+        return True
+    if os.name != "posix":
+        return pid == os.getpid()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def check_name(episode: str) -> None:
@@ -381,16 +338,21 @@ def check_name(episode: str) -> None:
         raise BadName(episode)
 
 
+def bundle_path(store: Store, folder: Path, episode: str) -> Path:
+    """Tell where the bundle of *episode* lies: tenants have folders of their own in *folder*."""
+    return folder / store.tenant / f"{episode}.jsonl"
+
+
 def read_bundle(path: Path) -> tuple[Episode, str]:
     """Read the bundle at *path*; with it its digest, which tells one version of it from another."""
     try:
-        text = path.read_bytes().decode().replace("\r\n", "\n")
+        content = path.read_bytes().decode().replace("\r\n", "\n")
     except OSError as error:
         raise Damaged(path, f"it cannot be opened: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Damaged(path, f"byte {error.start} is not UTF-8") from error
-    episode = bundle.load(text, path)
-    return episode, _digest_of(text)
+    episode = bundle.load(content, path)
+    return episode, _digest_of(content)
 
 
 def import_bundle(store: Store, path: Path) -> tuple[str, int]:
@@ -409,15 +371,64 @@ def export_bundle(store: Store, episode: str, folder: Path) -> Path:
         SecretFound: it holds a secret that is not redacted; the bundle is as it was.
 
     """
-    path = folder / f"{episode}.jsonl"
+    path = bundle_path(store, folder, episode)
     if path.exists():  # what it holds and the store does not has to survive being written anew
         import_bundle(store, path)
     found = store.get(episode)
     _refuse_secrets(path, found)
-    text = bundle.dump(found)
-    write_atomic(path, text)
-    store.add(found, _digest_of(text))
+    content = bundle.dump(found)
+    write_atomic(path, content)
+    store.add(found, _digest_of(content))
     return path
+
+
+def find(store: Store, bundles: Path, episode: str) -> Episode:
+    """
+    Load *episode*, with what only its bundle holds; nothing is written.
+
+    Raises:
+        UnknownEpisode: neither the store nor the folder *bundles* has it.
+        OtherTenant: it belongs to another tenant.
+        Damaged: the bundle or the store is.
+
+    """
+    check_name(episode)
+    path = bundle_path(store, bundles, episode)
+    if not path.is_file():
+        try:
+            return store.get(episode)
+        except UnknownEpisode:
+            raise UnknownEpisode(episode, known(store, bundles)) from None
+    there, _ = read_bundle(path)
+    if there.id != episode:
+        raise Damaged(path, f"it holds the episode {there.id!r}, not the one it is named for")
+    if there.tenant != store.tenant:
+        raise OtherTenant(episode, there.tenant, store.tenant)
+    with suppress(UnknownEpisode):
+        return united(store.get(episode), there)
+    return there
+
+
+def known(store: Store, bundles: Path, prefix: str = "") -> list[str]:
+    """List the episodes of the store and of the folder *bundles* that begin with *prefix*."""
+    stems = (path.stem for path in (bundles / store.tenant).glob("*.jsonl"))
+    return sorted({*store.ids(prefix), *(stem for stem in stems if stem.startswith(prefix))})
+
+
+def united(older: Episode, newer: Episode) -> Episode:
+    """
+    Put together what two places hold of one episode.
+
+    Raises:
+        OtherEpisode: they are two cases of one name.
+
+    """
+    if (older.entrypoint, older.inputs) != (newer.entrypoint, newer.inputs):
+        raise OtherEpisode(newer.id)
+    there = {bundle.recording_id(recording) for recording in older.recordings}
+    new = (r for r in newer.recordings if bundle.recording_id(r) not in there)
+    tags = tuple(dict.fromkeys([*older.tags, *newer.tags]))
+    return replace(older, recordings=(*older.recordings, *new), tags=tags)
 
 
 def _refuse_secrets(path: Path, episode: Episode) -> None:
@@ -432,48 +443,5 @@ def _refuse_secrets(path: Path, episode: Episode) -> None:
     guard(path, interactions, kept_as_they_are)
 
 
-def find(store: Store, bundles: Path, episode: str) -> Episode:
-    """
-    Load *episode*; its bundle is imported first when it is new to the store, or has changed.
-
-    Raises:
-        UnknownEpisode: neither the store nor the folder *bundles* has it.
-        Damaged: the bundle or the store is.
-
-    """
-    check_name(episode)
-    path = bundles / f"{episode}.jsonl"
-    if path.is_file():
-        held, _ = import_bundle(store, path)
-        if held != episode:
-            raise Damaged(path, f"it holds the episode {held!r}, not the one it is named for")
-    with suppress(UnknownEpisode):
-        return store.get(episode)
-    raise UnknownEpisode(episode, {*store.ids(), *(p.stem for p in bundles.glob("*.jsonl"))})
-
-
-def _digest_of(text: str) -> str:
-    return str(json.loads(text.rstrip("\n").rpartition("\n")[2])["digest"])
-
-
-def _schema() -> Any:
-    from replay.episodes import schema
-
-    return schema
-
-
-def _manifest(text: str) -> Manifest:
-    return bundle.manifest_from(json.loads(text))
-
-
-def _headers(text: str) -> Headers:
-    return tuple((name, value) for name, value in json.loads(text))
-
-
-def _text(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=True)
-
-
-def _distinct(joined: str | None) -> tuple[str, ...]:
-    found: Iterable[str] = json.loads(f"[{joined}]") if joined else []
-    return tuple(dict.fromkeys(model for models in found for model in models))
+def _digest_of(content: str) -> str:
+    return str(json.loads(content.rstrip("\n").rpartition("\n")[2])["digest"])

@@ -1,61 +1,166 @@
-"""The goldens on disk: one JSON file an output, written and found by syrupy."""
+"""The goldens on disk: one file an output, written and found by syrupy."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from syrupy.data import SnapshotCollections
+from syrupy.data import SnapshotCollection, SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
-from replay.cassettes.redaction import Redactor
-from replay.golden.normalization import normalized, plain
-from replay.golden.stem import stem_of
+from replay.atomic import proposal
+from replay.canonical import canonical_json
+from replay.model import Json
+
+NAME = "@"
+"""What stands between the stem of a test and the name of one of its outputs: no stem holds it."""
+
+_LINES = "<lines>"
 
 
+@dataclass(frozen=True)
 class GoldenLocation(PyTestLocation):
-    """Where the goldens of one test are: by its stem, whatever the test is called."""
+    """Where the goldens of one test are: in *folder*, by its *stem*, whatever it is called."""
+
+    folder: Path = Path()
+    stem: str = ""
 
     @property
     def snapshot_name(self) -> str:
         """The stem of the scenario."""
-        return stem_of(self.item)
+        return self.stem
 
     def matches_snapshot_name(self, snapshot_name: str) -> bool:
         """Whether a golden of that name is one of this test's."""
-        name, stem = str(snapshot_name), self.snapshot_name
-        return name == stem or name.startswith((f"{stem}.", f"{stem}["))
+        return snapshot_name.partition(NAME)[0] == self.stem
 
     def matches_snapshot_location(self, snapshot_location: str) -> bool:
         """Whether a golden in that file is one of this test's."""
         return self.matches_snapshot_name(Path(snapshot_location).stem)
 
 
-def golden_extension(folder: Path) -> type[SingleFileSnapshotExtension]:
-    """Make the extension that keeps its files in *folder*."""
+class GoldenExtension(SingleFileSnapshotExtension):
+    """
+    Keeps outputs as JSON; what is written waits beside the golden until its test has passed.
 
-    class GoldenExtension(SingleFileSnapshotExtension):
-        file_extension = "json"
-        _write_mode = WriteMode.TEXT
+    Keys are sorted, as equal objects are one golden whatever the order in which a program filled
+    them, and a diff of two should show no more than what changed. Texts of several lines are
+    written line by line, under a key of their own, as a diff works on lines.
+    """
 
-        def serialize(self, data: Any, **_options: Any) -> str:
-            value = normalized(Redactor().json(plain(data, "A golden output")))
-            return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    file_extension = "json"
+    _write_mode = WriteMode.TEXT
 
-        def discover_snapshots(self, **_where: Any) -> SnapshotCollections:
-            """Find none: a golden whose test failed or did not run must never count as unused."""
-            return SnapshotCollections()
+    @staticmethod
+    def written(value: Json) -> str:
+        """Write a normalized value."""
+        return json.dumps(in_lines(value), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
-        @classmethod
-        def dirname(cls, *, test_location: PyTestLocation) -> str:  # noqa: ARG003 - one for all
-            return str(folder)
+    def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
+        """Whether both say the same, however a formatter has laid out the file."""
+        if serialized_data == snapshot_data:
+            return True
+        try:
+            both = [canonical_json(json.loads(text)) for text in (serialized_data, snapshot_data)]
+        except ValueError:
+            return False
+        return both[0] == both[1]
 
-        @classmethod
-        def matches_test_location(
-            cls, *, test_location: PyTestLocation, snapshot_location: str
-        ) -> bool:
-            return test_location.matches_snapshot_location(snapshot_location)
+    def discover_snapshots(self, **_where: Any) -> SnapshotCollections:
+        """Find none: a golden whose test failed or did not run must never count as unused."""
+        return SnapshotCollections()
 
-    return GoldenExtension
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: str | int = 0) -> str:
+        """Name the golden: the stem, and the name or number of the output where it has one."""
+        stem = test_location.snapshot_name
+        return f"{stem}{NAME}{_file_name(str(index))}" if index else stem
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        return str(getattr(test_location, "folder", ""))
+
+    @classmethod
+    def matches_test_location(
+        cls, *, test_location: PyTestLocation, snapshot_location: str
+    ) -> bool:
+        return test_location.matches_snapshot_location(snapshot_location)
+
+    @classmethod
+    def write_snapshot_collection(
+        cls,
+        *,
+        snapshot_collection: SnapshotCollection,
+        name_order: dict[str, int] | None = None,  # noqa: ARG003 - a file holds one golden
+    ) -> None:
+        """Write beside the golden; whole, as nobody else writes that file at the same time."""
+        (snapshot,) = snapshot_collection
+        beside = proposal(Path(snapshot_collection.location))
+        beside.write_text(str(snapshot.data), "utf-8", newline="\n")
+
+
+class TranscriptExtension(GoldenExtension):
+    """Keeps a transcript as the Markdown that it is."""
+
+    file_extension = "md"
+
+    @staticmethod
+    def written(value: Json) -> str:
+        """Write a normalized text, ending in one line feed."""
+        return f"{str(value).rstrip()}\n"
+
+
+def in_lines(value: Json) -> Json:
+    r"""
+    Cut texts of several lines into lines.
+
+    >>> in_lines({"reply": "Hi,\nall is well."})
+    {'reply': {'<lines>': ['Hi,', 'all is well.']}}
+    """
+    if isinstance(value, str):
+        return {_LINES: value.split("\n")} if "\n" in value else value
+    if isinstance(value, dict):
+        return {key: in_lines(item) for key, item in value.items()}
+    return [in_lines(item) for item in value] if isinstance(value, list) else value
+
+
+def read_golden(path: Path, text: str) -> Json:
+    """Read the value that stands in a golden; one that is no JSON is a text."""
+    if path.suffix != ".json":
+        return text
+    try:
+        return joined(json.loads(text))
+    except ValueError:
+        return text
+
+
+def joined(value: Json) -> Json:
+    r"""
+    Undo `in_lines`.
+
+    >>> joined({"reply": {"<lines>": ["Hi,", "all is well."]}})
+    {'reply': 'Hi,\nall is well.'}
+    """
+    if isinstance(value, dict):
+        if list(value) == [_LINES]:
+            return "\n".join(map(str, value[_LINES]))
+        return {key: joined(item) for key, item in value.items()}
+    return [joined(item) for item in value] if isinstance(value, list) else value
+
+
+def _file_name(name: str) -> str:
+    """
+    Make a file name of *name*; where that changes it, another name gives another one.
+
+    >>> _file_name("reply"), _file_name("a/b"), _file_name("a b")
+    ('reply', 'a-b-6d959c', 'a-b-fbd987')
+    """
+    plain = re.sub(r"[^\w.\-]+", "-", name)[:60]
+    if plain == name:
+        return name
+    return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}"

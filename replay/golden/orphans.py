@@ -1,14 +1,22 @@
-"""Orphans: cassettes that no golden test plays any more."""
+"""Orphans: cassettes and goldens that no test plays or looks at any more."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from replay.config import Config
 from replay.errors import NotCollected
+from replay.golden.extension import NAME
+from replay.golden.writing import is_ci
+
+_KINDS = (".json", ".md")
+_README = "README.md"
 
 
 def find_orphans(config: Config) -> list[Path]:
@@ -19,12 +27,61 @@ def find_orphans(config: Config) -> list[Path]:
         NotCollected: a test module fails to import, so its tests are not known.
 
     """
-    stems = _collected_stems(config.root)
+    stems = {stem for kind, stem in _collected(config.root) if kind == "golden"}
     folder = config.path(config.cassettes)
     return [path for path in sorted(folder.glob("*.yaml")) if path.stem not in stems]
 
 
-def _collected_stems(root: Path) -> set[str]:
+def find_orphan_goldens(config: Config) -> list[Path]:
+    """
+    List the goldens whose stem no collected test has, marked or not.
+
+    Raises:
+        NotCollected: a test module fails to import, so its tests are not known.
+
+    """
+    stems = {stem for _, stem in _collected(config.root)}
+    there = _goldens(config.path(config.golden))
+    return sorted(path for stem, paths in there.items() if stem not in stems for path in paths)
+
+
+def unused_goldens(
+    folder: Path,
+    stem: str,
+    used: Collection[Path],
+    *,
+    removes: bool,
+    environ: Mapping[str, str],
+) -> Iterator[Path]:
+    """
+    List the goldens of the test *stem*, which has passed, that it did not look at.
+
+    With *removes* they are removed instead, as syrupy does; never in CI.
+    """
+    for path in _goldens_once(folder).get(stem, ()):
+        if path in used:
+            continue
+        if removes and not is_ci(environ):
+            path.unlink(missing_ok=True)
+        else:
+            yield path
+
+
+def _goldens(folder: Path) -> dict[str, list[Path]]:
+    """Find the goldens in *folder* by the stem of their test."""
+    found = defaultdict[str, list[Path]](list)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix in _KINDS and path.name != _README:
+            found[path.stem.partition(NAME)[0]].append(path)
+    return found
+
+
+_goldens_once = lru_cache(maxsize=4)(_goldens)
+"""A run asks for each of its tests; what it writes meanwhile, its tests have looked at."""
+
+
+def _collected(root: Path) -> list[tuple[str, str]]:
+    """Let pytest collect the tests: whether each has the mark, and its stem."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "stems"
         done = subprocess.run(  # noqa: S603 - pytest of this environment, on the user's own tests
@@ -35,7 +92,8 @@ def _collected_stems(root: Path) -> set[str]:
             check=False,
         )
         if done.returncode == 5:
-            return set()
+            return []
         if done.returncode or not file.is_file():
             raise NotCollected((done.stdout + done.stderr).strip()[-2000:])
-        return set(file.read_text("utf-8").splitlines())
+        pairs = [line.partition(" ") for line in file.read_text("utf-8").splitlines()]
+        return [(kind, stem) for kind, _, stem in pairs]

@@ -62,18 +62,25 @@ class PinnedClock:
 
 
 @contextmanager
-def pinned(start: datetime, seed: int, *, waits: bool) -> Iterator[PinnedClock]:
+def pinned(
+    start: datetime, seed: int, *, waits: bool, secrets: bool = False
+) -> Iterator[PinnedClock]:
     """
-    Pin clock, time zone (UTC), `random`, numpy's global generator and `uuid` for this process.
+    Pin clock, time zone (UTC), `random`, numpy's generators and `uuid` for this process.
 
-    With *waits* off, sleeping moves the clock and takes no time. `time.monotonic` keeps running:
-    timeouts and event loops need it.
+    Generators that are made without a seed are seeded too; with *secrets*, so are `secrets` and
+    `random.SystemRandom`. With *waits* off, sleeping moves the clock and takes no time.
+    `time.monotonic` keeps running: timeouts and event loops need it. The order of sets is Python's,
+    by PYTHONHASHSEED at its start; nothing in the process can pin it.
     """
     import time_machine
 
     with ExitStack() as stack:
         stack.enter_context(_random_state())
         source = stack.enter_context(_uuids())
+        _unseeded(stack, source)
+        if secrets:
+            _replace(stack, random, "_urandom", lambda _: source.randbytes)
         at = start.astimezone(ZoneInfo("UTC"))
         clock = PinnedClock(
             stack.enter_context(time_machine.travel(at, tick=False)), lambda: _seed(seed, source)
@@ -125,9 +132,23 @@ def _random_state() -> Iterator[None]:
             numpy.random.set_state(arrays)
 
 
+def _unseeded(stack: ExitStack, source: random.Random) -> None:
+    """Seed from *source* what would take its seed from the system."""
+
+    def build(original: Any) -> Any:
+        def seed(generator: random.Random, a: Any = None, version: int = 2) -> None:
+            original(generator, source.getrandbits(64) if a is None else a, version)
+
+        return seed
+
+    _replace(stack, random.Random, "seed", build)
+    if numpy := sys.modules.get("numpy.random.bit_generator"):
+        _replace(stack, numpy, "randbits", lambda _: source.getrandbits)
+
+
 @contextmanager
 def _uuids() -> Iterator[random.Random]:
-    """Seed what `uuid` draws from, and nothing else: keys and tokens stay unpredictable."""
+    """Seed what `uuid` draws from: keys and tokens stay unpredictable."""
     source = random.Random()  # noqa: S311 - meant to be predictable
     module: Any = uuid
     before = (module.os, module._node)

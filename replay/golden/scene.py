@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,22 +13,24 @@ from replay.cassettes.files import (
     read_cassette,
     write_cassette,
 )
-from replay.cassettes.guard import Guard, guarded
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
-from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.errors import CassetteNotRecorded, Unplayed
-from replay.golden.pinning import PinnedClock, environment, pinned
+from replay.golden.pinning import PinnedClock
+from replay.golden.staging import EPOCH, Stage, forcing
 from replay.model import Interaction
 
-_SEED = 0
 _KEEP_ANSWERS = "  or, to keep the recorded answers: pytest '{}' --adopt"
-_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-class Scene:
+def cassette_path(config: Config, stem: str) -> Path:
+    """Where the cassette of the scenario *stem* is."""
+    return config.path(config.cassettes) / f"{stem}.yaml"
+
+
+class Scene(Stage):
     """
     The cassette `<stem>.yaml` of one test, in one of pytest-recording's record modes.
 
@@ -44,7 +44,7 @@ class Scene:
         self, stem: str, config: Config, *, record_mode: str, nodeid: str, adopts: bool = False
     ) -> None:
         self._adopts = adopts
-        self.path = config.path(config.cassettes) / f"{stem}.yaml"
+        self.path = cassette_path(config, stem)
         self._config = config
         self._nodeid = nodeid
         self._rerecord = f"pytest '{nodeid}' --record-mode="
@@ -53,31 +53,22 @@ class Scene:
         self._records = record_mode in ("all", "rewrite", "new_episodes") or (
             record_mode == "once" and self._there is None
         )
-        self._guard = Guard()
-        self._began = (self._there and self._there.began) or _EPOCH
-        if self._records:
-            self._began = datetime.now(UTC)
+        began = (self._there and self._there.began) or EPOCH
+        super().__init__(
+            config.test,
+            began=datetime.now(UTC) if self._records else began,
+            live=self._records,
+        )
 
     @property
-    def is_stale(self) -> bool:
-        """Whether the cassette that was played is older than the project wants it."""
+    def stale(self) -> str:
+        """The cassette that was played, if it is older than the project wants it."""
         days = self._config.max_age_days
-        age = datetime.now(UTC) - self._began
-        return bool(days and not self._records and self._there and age.days > days)
+        age = datetime.now(UTC) - self.began
+        old = days and not self._records and self._there and age.days > days
+        return str(self.path) if old else ""
 
-    @contextmanager
-    def playing(self) -> Iterator[Tape]:
-        """Answer the test's requests; under replay no socket opens."""
-        with ExitStack() as stack:
-            if not self._records:
-                stack.enter_context(environment({}))
-                stack.enter_context(guarded(self._guard))
-            self._clock = stack.enter_context(pinned(self._began, _SEED, waits=self._records))
-            self._tape = stack.enter_context(using(self._new_tape(self._clock)))
-            self._clock.seed()
-            yield self._tape
-
-    def end(self, *, passed: bool) -> None:
+    def _end(self, passed: bool) -> None:
         """
         Put what was recorded in its place, or raise what the test did not show.
 
@@ -89,36 +80,36 @@ class Scene:
         """
         if self._records:
             self._keep(passed)
-        elif self._tape.adopted:
+        elif self.tape.adopted:
             self._propose()
         elif passed:
             self._complain()
+            self._check_unplayed()
 
     def _keep(self, passed: bool) -> None:
-        recorded, beside = self._tape.recorded, proposal(self.path)
+        recorded, beside = self.tape.recorded, proposal(self.path)
         if not recorded and self._there:
             return
         if not passed:
-            write_cassette(beside, [*self._tape.interactions, *recorded], self._began)
+            there = map(self.tape.redactor.interaction, self.tape.interactions)
+            write_cassette(beside, [*there, *recorded], self.began)
             return
         if self._adds:
-            add_to_cassette(self.path, recorded, self._began)
+            add_to_cassette(self.path, recorded, self.began)
         else:
-            write_cassette(self.path, recorded, self._began)
+            write_cassette(self.path, recorded, self.began)
         beside.unlink(missing_ok=True)
 
     def _propose(self) -> None:
-        adopted = self._tape.adopted
+        adopted = self.tape.adopted
         interactions = [
             replace(interaction, request=adopted.get(index, interaction.request))
-            for index, interaction in enumerate(self._tape.interactions)
+            for index, interaction in enumerate(self.tape.interactions)
         ]
-        write_cassette(proposal(self.path), interactions, self._began)
+        write_cassette(proposal(self.path), interactions, self.began)
 
-    def _complain(self) -> None:
-        for error in (*self._guard.attempts, *self._tape.misses):
-            raise error
-        if unplayed := self._tape.unplayed:
+    def _check_unplayed(self) -> None:
+        if unplayed := self.tape.unplayed:
             steps = [index + 1 for index in unplayed]
             raise Unplayed(str(self.path), tuple(steps), f"{self._rerecord}rewrite")
 
@@ -145,6 +136,7 @@ class Scene:
             redactor=Redactor(self._config.redact),
             ignore_hosts=self._config.ignore_hosts,
             heard=heard,
+            outgoing=forcing(self._config.test.temperature),
         )
 
 

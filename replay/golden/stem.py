@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from typing import Any
+
+_LONGEST = 150
+"""Bytes: most file systems take 255, and a name and suffixes are added."""
 
 
 def stem_of(item: Any) -> str:
@@ -22,7 +26,15 @@ def stem_of(item: Any) -> str:
     else:
         owner = f"{item.cls.__name__}." if item.cls else ""
         name = f"{_module(item)}.{owner}{item.name}"
-    return re.sub(r"[^\w.\-\[\]]+", "-", name)
+    stem = re.sub(r"[^\w.\-\[\]]+", "-", name)
+    return stem if len(stem.encode()) <= _LONGEST else _shortened(stem)
+
+
+def _shortened(stem: str) -> str:
+    """Cut a name that no file could have, with what else is added to it; another stays another."""
+    digest = hashlib.blake2b(stem.encode(), digest_size=5).hexdigest()
+    kept = stem.encode()[: _LONGEST - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{kept}-{digest}"
 
 
 def _module(item: Any) -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from replay.cassettes.cleaning import FileScan
     from replay.cassettes.conversion import Converted
     from replay.engine.replayer import Replay
-    from replay.episodes.store import Incomplete, Summary
 
 _PLAIN_WIDTH = 110
 _SHOWN_CHANGES = 5
@@ -130,37 +129,6 @@ def show_adopted(path: Path, adopted: Iterable[Adopted], out: Console) -> None:
         out.print(f"{escape(str(path))} #{item.step}: took over")
         for line in difference_lines(item.differences, "now"):
             out.print(escape(line), soft_wrap=True)
-
-
-def show_list(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
-    """Print the episodes, then the recordings that were never ended."""
-    table = Table("episode", "entrypoint", "recordings", "calls", "models", box=None)
-    for row in rows:
-        table.add_row(
-            escape(row.id),
-            escape(row.entrypoint),
-            str(row.recordings),
-            str(row.interactions),
-            escape(", ".join(row.models)),
-        )
-    out.print(table)
-    for item in incomplete:
-        out.print(
-            f"\nIncomplete: {escape(item.episode)}, begun {item.started} by process {item.pid}: "
-            f"{len(item.interactions)} complete interactions are kept, no recording was made."
-        )
-
-
-def show_list_json(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
-    """Print what `show_list` prints, as one JSON object."""
-    found = {
-        "episodes": [asdict(row) for row in rows],
-        "incomplete": [
-            {"episode": i.episode, "started": i.started, "pid": i.pid, "calls": len(i.interactions)}
-            for i in incomplete
-        ],
-    }
-    out.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
 
 
 def _timeline(replay: Replay) -> Table:

@@ -1,0 +1,192 @@
+"""
+Measure goldens: normalization by itself, a golden test beside its peers, and 2,000 of them.
+
+`python -m bench.goldens [FOLDER]` normalizes the bodies of the cassettes in FOLDER, by default our
+own. Tests run in an inner pytest, in a process of its own; its CPU seconds are taken, which another
+load on the machine leaves alone. The contenders take turns, and the median is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from replay.canonical import json_body
+from replay.cassettes.check import cassette_paths
+from replay.cassettes.files import read_cassette
+from replay.errors import Damaged
+from replay.golden.normalization import normalized
+
+MANY = 2_000
+FEW = 200
+_ANSWER = {"id": "chatcmpl-C8zXqPzJ0VvJm7Hn", "created": 1795248870, "text": "All is well. " * 20}
+
+_HEAD = "import httpx, pytest\nANSWER = {answer!r}\n@pytest.mark.parametrize('n', range({count}))\n"
+_GET = "    httpx.get('http://127.0.0.1:9/orders', params={'n': n})\n"
+TESTS = {
+    "bare": _HEAD + "def test_it(n):\n    assert {{**ANSWER, 'n': n}}\n",
+    "syrupy": _HEAD + "def test_it(n, snapshot):\n    assert {{**ANSWER, 'n': n}} == snapshot\n",
+    "syrupy, a file each": (
+        "from syrupy.extensions.json import JSONSnapshotExtension\n"
+        + _HEAD
+        + "def test_it(n, snapshot):\n    own = snapshot.use_extension(JSONSnapshotExtension)\n"
+        "    assert {{**ANSWER, 'n': n}} == own\n"
+    ),
+    "golden": _HEAD + "def test_it(n, golden):\n    assert {{**ANSWER, 'n': n}} == golden\n",
+}
+WITH_TRAFFIC = {
+    "vcr + syrupy": _HEAD
+    + "@pytest.mark.vcr\ndef test_it(n, snapshot):\n"
+    + _GET.replace("{", "{{").replace("}", "}}")
+    + "    assert {{**ANSWER, 'n': n}} == snapshot\n",
+    "golden, played": _HEAD
+    + "@pytest.mark.golden\ndef test_it(n, golden):\n"
+    + _GET.replace("{", "{{").replace("}", "}}")
+    + "    assert {{**ANSWER, 'n': n}} == golden\n",
+}
+
+
+def normalization(bodies: list[bytes], rounds: int) -> dict[str, float]:
+    """MB a second over *bodies*: parsed and written by json, and normalized."""
+    values = [json.loads(body) for body in bodies]
+    size = sum(map(len, bodies)) / 1e6
+
+    def both() -> None:
+        for body in bodies:
+            json.dumps(json.loads(body))
+
+    def ours() -> None:
+        for value in values:
+            normalized(value)
+
+    work: dict[str, Callable[[], None]] = {"json.loads + dumps": both, "normalized": ours}
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, run in work.items():
+            began = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - began)
+    return {name: size / statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def bodies_in(paths: Iterable[Path]) -> list[bytes]:
+    """Take every JSON body out of the cassettes."""
+    found = []
+    for path in paths:
+        try:
+            interactions = read_cassette(path).interactions
+        except Damaged:
+            continue
+        halves = [half for i in interactions for half in (i.request, i.response) if half]
+        found += [half.body for half in halves if json_body(half.body) is not None]
+    return found
+
+
+def suites(
+    tests: dict[str, str], count: int, rounds: int, *, cassettes: bool
+) -> dict[str, dict[str, float]]:
+    """CPU seconds and peak MB of a run of *count* tests that pass, and of one that writes."""
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in tests}
+    with tempfile.TemporaryDirectory() as name:
+        for suite, text in tests.items():
+            folder = Path(name) / re.sub(r"\W+", "-", suite)
+            folder.mkdir()
+            (folder / "pyproject.toml").write_text("[tool.replay]\n")
+            (folder / "test_it.py").write_text(text.format(answer=_ANSWER, count=count))
+            if cassettes:
+                _cassettes(folder, count)
+            written = _pytest(folder, "--snapshot-update")
+            found[suite]["written, s"] = [written[0]]
+        for _ in range(rounds):
+            for suite in tests:
+                seconds, peak = _pytest(Path(name) / re.sub(r"\W+", "-", suite))
+                found[suite].setdefault("passed, s", []).append(seconds)
+                found[suite].setdefault("peak MB", []).append(peak)
+    return {
+        suite: {name: statistics.median(values) for name, values in row.items()}
+        for suite, row in found.items()
+    }
+
+
+def _cassettes(folder: Path, count: int) -> None:
+    """Write what both players read: a call each, in the places where they look for it."""
+    text = (
+        "interactions:\n- request:\n    body: ''\n    headers: {{}}\n    method: GET\n"
+        "    uri: http://127.0.0.1:9/orders?n={n}\n  response:\n    body:\n      string: '{{}}'\n"
+        "    headers:\n      Content-Type: [application/json]\n"
+        "    status:\n      code: 200\n      message: OK\nversion: 1\n"
+    )
+    (folder / "cassettes" / "test_it").mkdir(parents=True)
+    for n in range(count):
+        for path in (f"test_it/test_it[{n}].yaml", f"test_it.test_it[{n}].yaml"):
+            (folder / "cassettes" / path).write_text(text.format(n=n))
+
+
+_RUN = (
+    "import resource, sys, pytest\n"
+    "code = pytest.main(sys.argv[1:])\n"
+    "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+    "print('used', used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)\n"
+    "sys.exit(code)"
+)
+
+
+def _pytest(folder: Path, *options: str) -> tuple[float, float]:
+    env = os.environ | {"TEST_MODE": "GOLDEN", "CI": "false"}
+    plain = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist")
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, *plain, *options],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise click.ClickException(done.stdout[-3000:] + done.stderr[-2000:])
+    seconds, peak = done.stdout.rpartition("used ")[2].split()
+    return float(seconds), float(peak)
+
+
+def show(title: str, rows: dict[str, dict[str, float]], floor: str, out: Console) -> None:
+    """Print one table; times as ratios to the floor, too."""
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    table = Table("", *names, title=title, title_justify="left")
+    for label, row in rows.items():
+        table.add_row(label, *(f"{row[n]:,.2f}  ({row[n] / rows[floor][n]:.2f} x)" for n in names))
+    out.print(table)
+
+
+@click.command()
+@click.argument("folder", type=Path, default=Path("cassettes"))
+@click.option("--rounds", default=3, show_default=True, help="Rounds; the median is shown.")
+@click.option("--many", default=MANY, show_default=True, help="Goldens in the large suite.")
+@click.option("--few", default=FEW, show_default=True, help="Tests with recorded traffic.")
+def main(folder: Path, rounds: int, many: int, few: int) -> None:
+    """Measure normalization over the cassettes in FOLDER, and golden tests beside syrupy's."""
+    out = Console(width=120)
+    bodies = bodies_in(cassette_paths([folder]))
+    speed = normalization(bodies, max(rounds, 3))
+    size = sum(map(len, bodies)) / 1e6
+    out.print(
+        f"{len(bodies):,} bodies, {size:.1f} MB;", {k: f"{v:.1f} MB/s" for k, v in speed.items()}
+    )
+    show(f"{many:,} tests", suites(TESTS, many, rounds, cassettes=False), "syrupy", out)
+    played = suites(WITH_TRAFFIC, few, rounds, cassettes=True)
+    show(f"{few:,} tests with a recorded call each", played, "vcr + syrupy", out)
+
+
+if __name__ == "__main__":
+    main()

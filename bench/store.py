@@ -1,0 +1,250 @@
+"""
+Measure the store: its size against YAML, ingest, look-up: `python -m bench.store`.
+
+The episode of 40 turns is made up of sentences from Python's own manual, so that its text is as
+compressible as text is; `--corpus` runs over real cassettes too, and takes each on a round trip.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
+
+import click
+
+from bench.tables import medians
+from bench.traffic import interactions
+from replay.canonical import json_body
+from replay.cassettes.files import read_cassette, write_anew
+from replay.cassettes.redaction import Redactor
+from replay.config import Redaction
+from replay.episodes.exports import export_cassette
+from replay.episodes.imports import import_file
+from replay.episodes.store import Store
+from replay.errors import ReplayError
+from replay.model import Chunk, Episode, Interaction, Manifest, Recording, Request, Response
+
+MANIFEST = Manifest(clock="2026-01-01T00:00:00+00:00", pinned=False, seed=0)
+_SENTENCES = [
+    " ".join(sentence.split())
+    for topic in sorted(topics)
+    for sentence in re.split(r"(?<=[.:])\s", topics[topic])
+    if 30 < len(sentence) < 300
+]
+_AGENT_CALLS = 4
+"""Calls from which a cassette of the corpus counts as an agent's."""
+
+
+def prose(chance: random.Random, length: int) -> str:
+    """Put sentences together to a text of about *length* characters."""
+    text = ""
+    while len(text) < length:
+        text += chance.choice(_SENTENCES) + " "
+    return text
+
+
+def agent_run(turns: int, seed: int = 0) -> Recording:
+    """Make up an agent's run: every call sends the whole history, and six tools with it."""
+    chance = random.Random(seed)
+    tools = [_tool(chance, number) for number in range(6)]
+    history = [
+        {"role": "system", "content": prose(chance, 2_500)},
+        {"role": "user", "content": prose(chance, 300)},
+    ]
+    calls = []
+    for turn in range(turns):
+        answer = _answer(chance)
+        calls.append(_call(chance, turn, {"messages": history, "tools": tools}, answer))
+        result = {"role": "tool", "tool_call_id": answer["tool_calls"][0]["id"]}
+        history = [*history, answer, result | {"content": prose(chance, 2_000)}]
+    return Recording(MANIFEST, tuple(calls), output={"done": True}, elapsed=float(turns))
+
+
+def _tool(chance: random.Random, number: int) -> dict[str, Any]:
+    order = {"type": "string", "description": prose(chance, 80)}
+    parameters = {"type": "object", "properties": {"order": order}, "required": ["order"]}
+    function = {"name": f"tool_{number}", "description": prose(chance, 300)}
+    return {"type": "function", "function": function | {"parameters": parameters}}
+
+
+def _answer(chance: random.Random) -> dict[str, Any]:
+    arguments = json.dumps({"order": prose(chance, 60)})
+    call = {"id": f"call_{chance.getrandbits(96):024x}", "type": "function"}
+    call["function"] = {"name": "tool_1", "arguments": arguments}
+    return {"role": "assistant", "content": prose(chance, 500), "tool_calls": [call]}
+
+
+def _call(
+    chance: random.Random, turn: int, said: dict[str, Any], answer: dict[str, Any]
+) -> Interaction:
+    sent = json.dumps({"model": "gpt-4o", "temperature": 0, **said}).encode()
+    got = {
+        "id": f"chatcmpl-{chance.getrandbits(116):029x}",
+        "object": "chat.completion",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "message": answer, "finish_reason": "tool_calls"}],
+        "usage": {"prompt_tokens": len(sent) // 4, "completion_tokens": 200},
+    }
+    body = json.dumps(got).encode()
+    usual = tuple((f"x-header-{n}", f"value of header {n}, as it is always") for n in range(8))
+    length = (("content-length", str(len(sent))), ("content-type", "application/json"))
+    named = (
+        ("date", f"Thu, 01 Jan 2026 00:00:{turn % 60:02} GMT"),
+        ("x-request-id", f"req_{chance.getrandbits(128):032x}"),
+        ("content-type", "application/json"),
+    )
+    return Interaction(
+        Request("POST", "https://api.openai.com/v1/chat/completions", length + usual, sent),
+        Response(200, "OK", named + usual, body, (Chunk(len(body), 0.5),)),
+        started=float(turn),
+        elapsed=0.5,
+    )
+
+
+def sizes(folder: Path, recording: Recording) -> dict[str, int]:
+    """Bytes on the wire, as a YAML cassette, of the store with it, and by which that grew."""
+    yaml, path = folder / "run.yaml", folder / "run.db"
+    write_anew(yaml, recording.interactions, datetime.now(UTC))
+    Store(path).close()
+    empty = path.stat().st_size
+    with Store(path) as store:
+        store.add(Episode("run", "bench:run", {}, (recording,)))
+    return {
+        "wire": sum(map(_wire, recording.interactions)),
+        "yaml": yaml.stat().st_size,
+        "store": path.stat().st_size,
+        "grown": path.stat().st_size - empty,
+    }
+
+
+def _wire(item: Interaction) -> int:
+    return len(item.request.body) + len(item.response.body if item.response else b"")
+
+
+def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> dict[str, float]:
+    """Seconds an interaction: into the store, and its bodies alone into a table of two columns."""
+    made = interactions(count)
+    episodes = [
+        Episode(f"e{start}", "m:f", {}, (Recording(MANIFEST, tuple(made[start : start + each])),))
+        for start in range(0, count, each)
+    ]
+
+    def ours() -> float:
+        with Store(folder / f"{time.monotonic_ns()}.db") as store:
+            return _timed(lambda: [store.add(episode) for episode in episodes]) / count
+
+    def raw() -> float:
+        db = sqlite3.connect(folder / f"{time.monotonic_ns()}.db", isolation_level=None)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("CREATE TABLE wire (sent BLOB, got BLOB)")
+        rows = [(item.request.body, item.response.body) for item in made if item.response]
+        try:
+            return _timed(lambda: _insert(db, rows, each)) / count
+        finally:
+            db.close()
+
+    return medians(rounds, {"executemany": raw, "replay": ours})
+
+
+def _insert(db: sqlite3.Connection, rows: list[Any], each: int) -> None:
+    for start in range(0, len(rows), each):
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT INTO wire VALUES (?, ?)", rows[start : start + each])
+        db.execute("COMMIT")
+
+
+def lookup(folder: Path, episodes: int, loads: int = 200) -> float:
+    """Seconds to find and load one episode of two calls in a store of *episodes*."""
+    made = interactions(2 * episodes)
+    chance = random.Random(0)
+    with Store(folder / f"{episodes}.db") as store:
+        with store.file.writing():
+            for number in range(episodes):
+                pair = tuple(made[2 * number : 2 * number + 2])
+                store.add(Episode(f"e{number}", "m:f", {}, (Recording(MANIFEST, pair),)))
+        names = [f"e{chance.randrange(episodes)}" for _ in range(loads)]
+        for name in names[:20]:
+            store.get(name)
+        taken = sorted(_timed(lambda name=name: store.get(name)) for name in names)
+    return taken[loads // 2]
+
+
+def round_trips(folder: Path, corpus: Path) -> dict[str, Any]:
+    """Take every cassette of *corpus* into the store and out again; sizes of the agents' runs."""
+    done = agents = yaml = grown = 0
+    failed: list[str] = []
+    for path in _cassettes(corpus):
+        try:
+            wanted = read_cassette(path).interactions
+        except ReplayError:
+            continue
+        redactor = Redactor(Redaction())
+        wanted = tuple(redactor.interaction(item) for item in wanted)
+        with tempfile.TemporaryDirectory(dir=folder) as name, Store(Path(name) / "one.db") as store:
+            episode = import_file(store, path, Redaction(), "one").episode
+            out = export_cassette(store.get("one"), "", Path(name))
+            same = store.get("one") == episode and read_cassette(out).interactions == wanted
+        done += same
+        failed += [] if same else [str(path)]
+        llm = sum(isinstance(json_body(item.request.body), dict) for item in wanted)
+        if llm >= _AGENT_CALLS:
+            with tempfile.TemporaryDirectory(dir=folder) as name:
+                found = sizes(Path(name), episode.current)
+            agents, yaml, grown = agents + 1, yaml + found["yaml"], grown + found["grown"]
+    return {"same": done, "failed": failed, "agents": agents, "yaml": yaml, "grown": grown}
+
+
+def _cassettes(corpus: Path) -> Iterator[Path]:
+    ends = (".yaml", ".yml", ".yaml.gz", ".json")
+    for path in sorted(corpus.rglob("*")):
+        if path.name.endswith(ends) and path.name != "MANIFEST.json":
+            yield path
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True, help="Rounds; the median is shown.")
+@click.option("--many", default=100_000, show_default=True, help="Episodes in the large store.")
+@click.option("--corpus", type=Path, help="A folder of real cassettes.")
+@click.option("--json", "out", type=Path, help="Write the figures to this file.")
+def main(rounds: int, many: int, corpus: Path | None, out: Path | None) -> None:
+    """Measure the store: size, ingest, look-up, and round trips of real cassettes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        size = sizes(folder, agent_run(40))
+        print(f"40 turns: {size}; store / YAML = 1 / {size['yaml'] / size['store']:.1f}, ", end="")
+        print(f"growth / YAML = 1 / {size['yaml'] / size['grown']:.1f}")
+        speed = ingest(folder, rounds)
+        rates = ", ".join(f"{who} {1 / taken:,.0f}/s" for who, taken in speed.items())
+        print(f"ingest: {rates}; {speed['replay'] / speed['executemany']:.1f} x executemany")
+        loads = {count: lookup(folder, count) for count in (100, many)}
+        print("load one of", ", ".join(f"{n:,}: {s * 1e6:,.0f} us" for n, s in loads.items()))
+        trips = round_trips(folder, corpus) if corpus else {}
+        if trips:
+            print(f"round trips: {trips['same']} the same, not: {trips['failed']}")
+            print(
+                f"{trips['agents']} agents' cassettes: {trips['yaml']:,} bytes of YAML, "
+                f"store 1 / {trips['yaml'] / trips['grown']:.1f}"
+            )
+    if out:
+        figures = {"sizes": size, "ingest": speed, "lookup": loads, "corpus": trips}
+        out.write_text(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What changed between two versions: found, explained, told apart from noise."""

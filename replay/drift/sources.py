@@ -1,0 +1,155 @@
+"""Where the two sides of a comparison come from: files, folders, git revisions, episodes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from replay.cassettes.check import SUFFIXES, cassette_paths
+from replay.cassettes.files import read_cassette
+from replay.cassettes.reading import CassetteFile, read_source
+from replay.drift.report import LeftOut, Pair
+from replay.errors import Damaged, NothingToCompare
+from replay.model import Episode, Manifest, Recording
+
+_UNKNOWN = Manifest(clock="", pinned=False, seed=0)
+
+
+def paired(before: Sequence[Path], after: Sequence[Path]) -> Iterator[Pair | LeftOut]:
+    """
+    Pair cassettes: two files, or two folders file by file of the same name.
+
+    More than one path of a side are further recordings of the same version.
+
+    Raises:
+        NothingToCompare: a path is not there, or no name is in both.
+
+    """
+    sides = [[_named(path) for path in paths] for paths in (before, after)]
+    if all(path.is_file() for path in (*before, *after)):
+        sides = [[{before[0].name: path} for path in paths] for paths in (before, after)]
+    names = [dict.fromkeys(name for found in side for name in found) for side in sides]
+    if not set(names[0]) & set(names[1]):
+        what = f"No cassette of one name is in both {before[0]} and {after[0]}."
+        raise NothingToCompare(what, "Give two files, or two folders that hold the same names.")
+    for name in dict.fromkeys([*names[0], *names[1]]):
+        yield _pair(name, *([found[name] for found in side if name in found] for side in sides))
+
+
+def revisions(folder: Path, before: str, after: str) -> Iterator[Pair | LeftOut]:
+    """
+    Pair the cassettes under *folder*, a folder or a file, at two git revisions.
+
+    An empty *after* stands for the files as they are now.
+
+    Raises:
+        NothingToCompare: git does not know the revision, or has nothing of it there.
+
+    """
+    old = dict.fromkeys(_listed(folder, before))
+    new = dict.fromkeys(_listed(folder, after) if after else map(str, _present(folder)))
+    if not old.keys() & new.keys():
+        what = f"No cassette under {folder} is in both {before} and {after or 'the files now'}."
+        raise NothingToCompare(what, "git log --oneline -- FOLDER lists the revisions.")
+    for name in dict.fromkeys([*old, *new]):
+        if name not in old or name not in new:
+            yield LeftOut(name, f"only {'after' if name in new else 'before'}")
+            continue
+        data = _blob(folder, before, name), _content(folder, after, name)
+        try:
+            yield Pair(name, (_read(name, data[0]),), (_read(name, data[1]),))
+        except Damaged as error:
+            yield LeftOut(name, str(error), broken=True)
+
+
+def versions(episode: Episode, before: str, after: str) -> Pair:
+    """
+    Pair the recordings of *episode* under two models, by the id that answered.
+
+    Without names it is the newest version but one against the newest.
+
+    Raises:
+        NothingToCompare: there is no recording under one of them, or only one version.
+
+    """
+    by_model: dict[str, list[Recording]] = {}
+    for recording in episode.recordings:
+        by_model.setdefault(_version(recording), []).append(recording)
+    newest = sorted(by_model, key=lambda model: episode.recordings.index(by_model[model][-1]))
+    if not (before and after) and len(newest) < 2:
+        what = f"{episode.id} was recorded under one version only: {', '.join(newest) or 'none'}."
+        raise NothingToCompare(what, f"Record it again: replay record --from {episode.id}")
+    chosen = before or newest[-2], after or newest[-1]
+    for model in chosen:
+        if model not in by_model:
+            what = f"{episode.id} has no recording that {model} answered; it has:"
+            raise NothingToCompare(f"{what} {', '.join(newest)}.", "Name one of those.")
+    return Pair(episode.id, *(tuple(by_model[model]) for model in chosen))
+
+
+def recording_of(cassette: CassetteFile) -> Recording:
+    """Take a cassette for a recording: it knows its calls, and sometimes when they were made."""
+    began = cassette.began.isoformat() if cassette.began else ""
+    return Recording(replace(_UNKNOWN, clock=began), cassette.interactions)
+
+
+def _version(recording: Recording) -> str:
+    models = recording.manifest.models_answered or recording.manifest.models_requested
+    return ", ".join(models) or "(no model)"
+
+
+def _named(path: Path) -> dict[str, Path]:
+    if path.is_dir():
+        return {str(found.relative_to(path)): found for found in cassette_paths([path])}
+    return {path.name: path}
+
+
+def _pair(name: str, before: list[Path], after: list[Path]) -> Pair | LeftOut:
+    if not before or not after:
+        return LeftOut(name, f"only {'after' if after else 'before'}")
+    try:
+        return Pair(name, _recordings(before), _recordings(after))
+    except Damaged as error:
+        return LeftOut(name, str(error), broken=True)
+
+
+def _recordings(paths: Iterable[Path]) -> tuple[Recording, ...]:
+    return tuple(recording_of(read_cassette(path)) for path in paths)
+
+
+def _read(name: str, data: bytes) -> Recording:
+    return recording_of(read_source(Path(name), data).file())
+
+
+def _present(folder: Path) -> list[Path]:
+    root = folder if folder.is_dir() else folder.parent
+    return [path.relative_to(root) for path in cassette_paths([folder])]
+
+
+def _listed(folder: Path, revision: str) -> list[str]:
+    root = folder if folder.is_dir() else folder.parent
+    scope = "." if folder.is_dir() else folder.name
+    text = _git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", scope).decode()
+    return [name for name in text.split("\0") if name.endswith(SUFFIXES)]
+
+
+def _content(folder: Path, revision: str, name: str) -> bytes:
+    if revision:
+        return _blob(folder, revision, name)
+    return ((folder if folder.is_dir() else folder.parent) / name).read_bytes()
+
+
+def _blob(folder: Path, revision: str, name: str) -> bytes:
+    root = folder if folder.is_dir() else folder.parent
+    return _git(root, "show", f"{revision}:./{name}")
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    command = ["git", "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - fixed program
+    if done.returncode:
+        what = done.stderr.decode("utf-8", "replace").strip()
+        raise NothingToCompare(what, "Give --from and --to revisions that git knows.")
+    return done.stdout

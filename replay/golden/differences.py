@@ -1,0 +1,118 @@
+"""What differs between two values, field by field, and between two texts, word by word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
+from replay.canonical import canonical_json
+from replay.model import Difference, Json
+
+_ABSENT = "(absent)"
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_TOO_LONG = 20_000
+_AROUND = 40
+
+
+def value_differences(was: Json, now: Json) -> tuple[Difference, ...]:
+    """
+    List the fields in which two values differ, paths as in `order.items[0].sku`.
+
+    An item that is new in a list, or gone, is one difference; those behind it are none.
+
+    >>> [d.path for d in value_differences({"a": [1, 2, 3], "b": 1}, {"a": [2, 3], "b": 2})]
+    ['a[0]', 'b']
+    """
+    return tuple(_compared("", was, now))
+
+
+def words_changed(was: str, now: str) -> tuple[tuple[str, str], ...]:
+    """
+    List the words that were taken away and what stands there now.
+
+    >>> words_changed("Be brief, kind and exact.", "Be brief and exact.")
+    ((', kind', ''),)
+    """
+    parts = _parted(was, now)
+    return tuple((old, new) for kind, old, new in parts if kind != "equal")
+
+
+def word_diff(was: str, now: str) -> str:
+    """
+    Show two texts as one: what was taken away as `[-…-]`, what was added as `{+…+}`.
+
+    >>> word_diff("Be brief, kind and exact.", "Be short and exact.")
+    'Be [-brief, kind-]{+short+} and exact.'
+    """
+    shown = []
+    parts = list(_parted(was, now))
+    for number, (kind, old, new) in enumerate(parts):
+        if kind == "equal":
+            shown.append(_shortened(old, first=number == 0, last=number == len(parts) - 1))
+        else:
+            shown.append((f"[-{old}-]" if old else "") + (f"{{+{new}+}}" if new else ""))
+    return "".join(shown)
+
+
+def _compared(path: str, was: Json, now: Json) -> Iterator[Difference]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*was, *now]):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _compared(inner, was.get(key, _ABSENT), now.get(key, _ABSENT))
+    elif isinstance(was, list) and isinstance(now, list):
+        yield from _compared_lists(path, was, now)
+    elif canonical_json(was) != canonical_json(now):
+        yield Difference(path, was, now)
+
+
+def _compared_lists(path: str, was: list[Json], now: list[Json]) -> Iterator[Difference]:
+    one, two = [[canonical_json(item) for item in items] for items in (was, now)]
+    if one == two:
+        return
+    for kind, i, j, k, m in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        both = min(j - i, m - k)
+        for step in range(both):
+            yield from _compared(f"{path}[{k + step}]", was[i + step], now[k + step])
+        for index in range(i + both, j):
+            yield Difference(f"{path}[{index}]", was[index], _ABSENT)
+        for index in range(k + both, m):
+            yield Difference(f"{path}[{index}]", _ABSENT, now[index])
+
+
+def _parted(was: str, now: str) -> Iterator[tuple[str, str, str]]:
+    """Cut two texts into what is equal and what is not; changes a blank apart are one change."""
+    if max(len(was), len(now)) > _TOO_LONG:
+        yield "replace", was, now
+        return
+    one, two = _WORDS.findall(was), _WORDS.findall(now)
+    held: tuple[str, str] | None = None
+    blank = ""
+    for kind, i, j, k, m in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
+        old, new = "".join(one[i:j]), "".join(two[k:m])
+        if kind != "equal":
+            held = (held[0] + blank + old, held[1] + blank + new) if held else (old, new)
+            blank = ""
+        elif held and not old.strip():
+            blank = old
+        else:
+            if held:
+                yield "replace", *held
+            yield "equal", blank + old, blank + new
+            held, blank = None, ""
+    if held:
+        yield "replace", *held
+    if blank:
+        yield "equal", blank, blank
+
+
+def _shortened(text: str, *, first: bool, last: bool) -> str:
+    """Leave out what is far from a change."""
+    room = _AROUND * (1 if first or last else 2)
+    if len(text) <= room + 10:
+        return text
+    head = "" if first else text[:_AROUND]
+    tail = "" if last else text[-_AROUND:]
+    return f"{head}…{tail}"

@@ -1,0 +1,185 @@
+"""What waits for a person: goldens and cassettes with a proposal beside them, and decisions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from replay.atomic import proposal, write_atomic
+from replay.config import Config
+from replay.errors import NothingPending, NothingToUndo
+from replay.golden.changes import (
+    CALL,
+    Change,
+    Drift,
+    cassette_change,
+    clustered,
+    golden_change,
+)
+from replay.golden.rules import rules_of
+
+_KEPT = 50
+_ALL = "all"
+
+
+def pending(config: Config) -> tuple[Change, ...]:
+    """
+    List what waits: goldens, each with what its cassette says of why, then cassettes on their own.
+
+    A golden whose cassette waits too is decided together with it; a cassette that waits alone has
+    a verb of its own, as what a failing run has recorded may be half of it.
+    """
+    cassettes = {change.stem: change for change in _cassettes(config)}
+    goldens = [_with_cause(change, cassettes.get(change.stem)) for change in _goldens(config)]
+    decided = {change.stem for change in goldens}
+    alone = [change for stem, change in cassettes.items() if stem not in decided]
+    return (*goldens, *alone)
+
+
+def chosen(changes: Iterable[Change], glob: str) -> tuple[Change, ...]:
+    """
+    Choose by the stem of the test, the name of the file (globs, both) or the id of a cluster.
+
+    `all` is every one that can be decided.
+
+    Raises:
+        NothingPending: no change has such a name.
+
+    """
+    open_to = [change for change in changes if not change.verb]
+    found = tuple(change for change in open_to if glob == _ALL or _is_called(change, glob))
+    found = found or next((c.changes for c in clustered(open_to) if c.id == glob), ())
+    if not found:
+        raise NothingPending(glob, tuple(change.path.name for change in open_to))
+    return found
+
+
+class Decisions:
+    """
+    Decisions on what waits; each can be undone, the last first, in this process or in a later one.
+
+    Files are moved, never deleted: what a decision replaces lies in `.replay/review` until there
+    are 50 newer ones.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._folder = config.root / ".replay" / "review"
+
+    def accept(self, changes: Iterable[Change]) -> list[Path]:
+        """Put what waits in its place; give what was replaced or made."""
+        return self._decide("accept", changes)
+
+    def reject(self, changes: Iterable[Change]) -> list[Path]:
+        """Put what waits away; give what stays as it is."""
+        return self._decide("reject", changes)
+
+    def undo(self) -> tuple[str, list[Path]]:
+        """
+        Take the last decision back; give its verb and files.
+
+        Raises:
+            NothingToUndo: there is none.
+
+        """
+        kept = self._kept()
+        if not kept:
+            raise NothingToUndo
+        folder = kept[-1]
+        journal = json.loads((folder / "decision.json").read_text("utf-8"))
+        paths = [Path(entry["path"]) for entry in journal["files"]]
+        for number, path in enumerate(paths):
+            old, new = folder / f"{number}.old", folder / f"{number}.new"
+            if new.exists():
+                write_atomic(proposal(path), new.read_bytes())
+            if journal["verb"] == "accept":
+                if old.exists():
+                    write_atomic(path, old.read_bytes())
+                else:
+                    path.unlink(missing_ok=True)
+        shutil.rmtree(folder)
+        return journal["verb"], paths
+
+    def _decide(self, verb: str, changes: Iterable[Change]) -> list[Path]:
+        paths = [path for change in changes for path in self._files(change)]
+        paths = list(dict.fromkeys(paths))
+        folder = self._new_folder()
+        for number, path in enumerate(paths):
+            if path.exists():
+                shutil.copy2(path, folder / f"{number}.old")
+            shutil.copy2(proposal(path), folder / f"{number}.new")
+        files = [{"path": str(path)} for path in paths]
+        write_atomic(folder / "decision.json", json.dumps({"verb": verb, "files": files}))
+        for path in paths:
+            if verb == "accept":
+                proposal(path).replace(path)
+            else:
+                proposal(path).unlink()
+        return paths
+
+    def _files(self, change: Change) -> list[Path]:
+        """List a golden, and the cassette that waits with it."""
+        cassette = self._config.path(self._config.cassettes) / f"{change.stem}.yaml"
+        paths = [change.path, cassette]
+        return [path for path in paths if proposal(path).exists()]
+
+    def _kept(self) -> list[Path]:
+        return sorted(path.parent for path in self._folder.glob("*/decision.json"))
+
+    def _new_folder(self) -> Path:
+        kept = self._kept()
+        for folder in kept[: max(len(kept) - _KEPT + 1, 0)]:
+            shutil.rmtree(folder)
+        number = int(kept[-1].name) + 1 if kept else 1
+        folder = self._folder / f"{number:06}"
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that died before it decided
+        folder.mkdir(parents=True)
+        (self._folder / ".gitignore").write_text("# What decisions have replaced.\n*\n", "utf-8")
+        return folder
+
+
+def _goldens(config: Config) -> list[Change]:
+    found = []
+    for beside in sorted(config.path(config.golden).glob("*.new")):
+        path = beside.with_suffix("")
+        if path.suffix in (".json", ".md"):
+            was = path.read_text("utf-8") if path.exists() else None
+            found.append(golden_change(path, was, beside.read_text("utf-8")))
+    return found
+
+
+def _cassettes(config: Config) -> list[Change]:
+    found = []
+    for beside in sorted(config.path(config.cassettes).glob("*.yaml.new")):
+        path = beside.with_suffix("")
+        was = path.read_bytes() if path.exists() else None
+        change = cassette_change(path, was, beside.read_bytes(), rules_of(config))
+        same = all(s.drift is Drift.REQUEST and s.what != CALL for s in change.steps)
+        adopted = was is not None and same and not change.note
+        verb = (
+            f"replay cassettes adopt '{path}'"
+            if adopted
+            else f"pytest … --record-mode=rewrite   # the test of {change.stem}, again"
+        )
+        found.append(replace(change, verb=verb))
+    return found
+
+
+def _with_cause(golden: Change, cassette: Change | None) -> Change:
+    """Tell of a golden what moved in its cassette: a prompt, an answer, or nothing."""
+    if cassette is None:
+        return golden
+    drifts = tuple(dict.fromkeys((*cassette.drifts, *golden.drifts)))
+    steps = (*cassette.steps, *golden.steps)
+    return replace(
+        golden, drifts=drifts, steps=steps, was=cassette.was, now=cassette.now, note=cassette.note
+    )
+
+
+def _is_called(change: Change, glob: str) -> bool:
+    names = (change.stem, change.path.name, change.path.stem, str(change.path))
+    return any(name == glob or fnmatchcase(name, glob) for name in names)

@@ -1,0 +1,77 @@
+"""What changed in recorded data since a git revision."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from replay.config import Config
+from replay.errors import NoRevision
+from replay.golden.changes import Change, cassette_change, episode_change, golden_change
+from replay.golden.rules import rules_of
+
+
+def changes_since(config: Config, base: str) -> tuple[Change, ...]:
+    """
+    List how goldens, cassettes and episodes differ between *base* and the files that are here.
+
+    Compared is with where this branch left *base*, as a pull request does.
+
+    Raises:
+        NoRevision: git does not know *base*, or this is no repository.
+
+    """
+    since = _git(config.root, base, "merge-base", base, "HEAD").decode().strip()
+    return tuple(_changes(config, since))
+
+
+def _changes(config: Config, since: str) -> Iterator[Change]:
+    rules = rules_of(config)
+    for path in _changed(config, since, config.golden):
+        if path.suffix in (".json", ".md") and path.name != "README.md":
+            yield golden_change(path, _text(_before(config, since, path)), _text(_now(path)))
+    for path in _changed(config, since, config.cassettes):
+        if path.suffix == ".yaml":
+            yield cassette_change(path, _before(config, since, path), _now(path), rules)
+    for path in _changed(config, since, config.episodes):
+        if path.suffix == ".jsonl":
+            yield episode_change(path, _before(config, since, path), _now(path), rules)
+
+
+def _changed(config: Config, since: str, folder: Path) -> list[Path]:
+    """List the files in *folder* that are not as they were, those git does not have included."""
+    where = ("--", str(folder))
+    listed = _git(config.root, since, "diff", "--name-only", "-z", "--relative", since, *where)
+    new = _git(config.root, since, "ls-files", "-z", "--others", "--exclude-standard", *where)
+    names = {name.decode() for name in (listed + new).split(b"\0") if name}
+    return [config.root / name for name in sorted(names)]
+
+
+def _before(config: Config, since: str, path: Path) -> bytes | None:
+    name = path.relative_to(config.root).as_posix()
+    try:
+        return _git(config.root, since, "show", f"{since}:./{name}")
+    except NoRevision:
+        return None
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def _now(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _git(root: Path, revision: str, *arguments: str) -> bytes:
+    done = subprocess.run(  # noqa: S603 - git of this machine, in the user's own repository
+        ["git", *arguments],  # noqa: S607
+        cwd=root,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NoRevision(revision, said[-1] if said else f"git {arguments[0]} failed")
+    return done.stdout

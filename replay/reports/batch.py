@@ -1,0 +1,138 @@
+"""What a person sees of a batch, in the terminal and on GitHub; and JUnit's XML for machines."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import AbstractContextManager
+from typing import Self
+from xml.etree import ElementTree as Xml
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from replay.batch.report import Report, Result, report_json
+from replay.errors import difference_lines
+from replay.model import Kind
+
+_SHOWN = 20
+
+
+class BatchProgress(AbstractContextManager["BatchProgress"]):
+    """A bar with rate, outcomes so far and time left; nothing where there is no terminal."""
+
+    def __init__(self, out: Console, total: int, done: int) -> None:
+        self._counts: Counter[Kind] = Counter()
+        self._bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=out,
+            disable=not out.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total, completed=done, rate="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def heard(self, result: Result) -> None:
+        """Count *result*."""
+        self._counts[result.outcome.kind] += 1
+        counts = "  ".join(f"{kind} {self._counts[kind]}" for kind in Kind if self._counts[kind])
+        speed = self._bar.tasks[0].speed
+        rate = f"{speed:.1f}/s" if speed else ""
+        self._bar.update(self._task, advance=1, description=counts, rate=rate)
+
+
+def show_batch(report: Report, out: Console) -> None:
+    """Print the counts, and each run that did not end as it was wanted."""
+    table = Table("outcome", "runs", box=None, pad_edge=False)
+    for kind, count in report.counts.items():
+        table.add_row(kind, f"{count:,}")
+    out.print(table)
+    for result in report.failed[:_SHOWN]:
+        out.print(f"\n[bold]{escape(str(result.run))}[/]  {_said(result)}")
+        for line in _lines(result):
+            out.print(escape(f"  {line}"), soft_wrap=True)
+    if len(report.failed) > _SHOWN:
+        out.print(f"\n… and {len(report.failed) - _SHOWN:,} more (--json FILE has all)")
+    out.print(f"\n{_sum(report)}")
+
+
+def batch_json(report: Report) -> str:
+    """Write *report* for machines."""
+    return json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def junit(report: Report) -> str:
+    """Write *report* as JUnit's XML; what could not be told is an error, what drifted a failure."""
+    failed = {result.place for result in report.failed}
+    errors = sum(result.exit_code == 2 for result in report.failed)
+    suite = Xml.Element(
+        "testsuite",
+        name="replay batch",
+        tests=str(len(report.results)),
+        failures=str(len(failed) - errors),
+        errors=str(errors),
+        time=f"{sum(result.seconds for result in report.results):.3f}",
+    )
+    for result in report.results:
+        case = Xml.SubElement(
+            suite,
+            "testcase",
+            classname="replay",
+            name=str(result.run),
+            time=f"{result.seconds:.3f}",
+        )
+        if result.place in failed:
+            tag = "error" if result.exit_code == 2 else "failure"
+            said = Xml.SubElement(case, tag, message=_said(result), type=result.outcome.kind)
+            said.text = "\n".join(map(_printable, _lines(result)))
+    Xml.indent(suite)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(suite, "unicode") + "\n"
+
+
+def summary(report: Report) -> str:
+    """Write *report* as Markdown, for the summary of a GitHub job."""
+    lines = ["### replay batch", "", _sum(report), "", "| outcome | runs |", "| --- | ---: |"]
+    lines += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
+    for result in report.failed[:_SHOWN]:
+        lines += ["", f"<details><summary><code>{result.run}</code> {_said(result)}</summary>", ""]
+        lines += ["```text", *(line.replace("```", "'''") for line in _lines(result)), "```"]
+        lines.append("</details>")
+    if len(report.failed) > _SHOWN:
+        lines += ["", f"… and {len(report.failed) - _SHOWN:,} more"]
+    return "\n".join(lines) + "\n"
+
+
+def _sum(report: Report) -> str:
+    of = f" of {report.size:,}" if report.parts > 1 or len(report.results) < report.size else ""
+    failed = f"{len(report.failed):,} not as wanted" if report.failed else "all as wanted"
+    return f"{len(report.results):,}{of} runs, {failed}."
+
+
+def _said(result: Result) -> str:
+    outcome = result.outcome
+    at = f" at step {outcome.step}" if outcome.step else ""
+    what = f" ({outcome.what})" if outcome.what else ""
+    wanted = f", expected {result.run.expect}" if result.run.expect else ""
+    return f"{outcome.kind}{at}{what}{wanted}"
+
+
+def _lines(result: Result) -> list[str]:
+    outcome = result.outcome
+    shown = difference_lines(outcome.differences, "now") if outcome.what == "output" else []
+    return [*outcome.detail.splitlines(), *shown]
+
+
+def _printable(text: str) -> str:
+    """Leave out what XML cannot hold."""
+    return "".join(c for c in text if c.isprintable() or c == "\t")

@@ -1,0 +1,94 @@
+"""Charts of a drift report, as SVG that takes its colours from the page and runs no script."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from replay.drift.report import Report
+from replay.drift.trends import Trend
+from replay.errors import MissingExtra
+
+_HEIGHT = 28
+_TRENDS = 6
+
+
+def findings_chart(report: Report) -> str:
+    """Draw in how many runs each kind was found; empty where nothing was."""
+    runs: dict[str, set[str]] = defaultdict(set)
+    for judged in report.findings:
+        names = {instance.run for instance in judged.finding.instances}
+        runs[judged.finding.kind] |= names
+    if not runs:
+        return ""
+    chart = _pygal().HorizontalBar(
+        **_shared(),
+        show_legend=False,
+        height=60 + _HEIGHT * len(runs),
+        print_values=True,
+        x_labels=list(reversed(runs)),
+        show_y_guides=False,
+        margin_right=40,
+    )
+    chart.add("runs", [len(names) for names in reversed(runs.values())])
+    return _svg(chart)
+
+
+def trend_charts(report: Report) -> list[tuple[str, str]]:
+    """Draw each measure over time, a line a model; by title."""
+    by_measure: dict[str, list[Trend]] = defaultdict(list)
+    for trend in report.trends:
+        by_measure[trend.measure].append(trend)
+    drawn = []
+    for measure, trends in list(by_measure.items())[:_TRENDS]:
+        chart = _pygal().DateLine(
+            **_shared(), height=260, x_label_rotation=30, legend_at_bottom=True
+        )
+        for trend in trends:
+            chart.add(trend.model or "no model", list(trend.points))
+        drawn.append((measure, _svg(chart)))
+    return drawn
+
+
+def _shared() -> dict[str, Any]:
+    from pygal.style import Style
+
+    style = Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground="var(--ink)",
+        foreground_strong="var(--ink)",
+        foreground_subtle="var(--line)",
+        font_family="inherit",
+        colors=tuple(f"var(--series-{n})" for n in range(1, 6)),
+        value_colors=("var(--paper)",) * 5,
+        guide_stroke_color="var(--line)",
+        major_guide_stroke_color="var(--line)",
+        label_font_size=13,
+        value_font_size=13,
+        legend_font_size=13,
+        opacity="1",
+    )
+    return {"style": style, "js": [], "width": 720, "explicit_size": False}
+
+
+def _svg(chart: Any) -> str:
+    chart.add_xml_filter(_without_scripts)
+    svg: str = chart.render(is_unicode=True, disable_xml_declaration=True)
+    return svg
+
+
+def _without_scripts(root: Any) -> Any:
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if str(child.tag).rpartition("}")[2] == "script":
+                parent.remove(child)
+    return root
+
+
+def _pygal() -> Any:
+    try:
+        import pygal
+    except ImportError:
+        raise MissingExtra("A drift report as HTML", "drift") from None
+    return pygal

@@ -1,0 +1,188 @@
+"""What there is of episodes, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from replay.canonical import content_hash
+from replay.episodes.bundle import recording_id
+from replay.episodes.said import said
+from replay.llm.transcript import transcript
+from replay.model import Episode, Json, Manifest, Recording
+
+if TYPE_CHECKING:
+    from replay.episodes.queries import Hit, Summary
+    from replay.episodes.store import Incomplete
+    from replay.episodes.upkeep import Garbage
+
+_SHORT = 15
+"""Characters of a recording's id that a person is shown; they will do to name it."""
+
+
+def show_list(rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
+    """Print the episodes, then the recordings that were never ended."""
+    tenants = any(row.tenant for row in rows)
+    names = ("episode", "entrypoint", "recordings", "calls", "models", "dollars", "tags")
+    table = Table(*(("tenant",) if tenants else ()), *names, box=None)
+    for row in rows:
+        cells = [
+            row.id,
+            row.entrypoint or "(none: imported)",
+            str(row.recordings),
+            str(row.interactions),
+            ", ".join(row.models),
+            _dollars(row.dollars),
+            ", ".join(row.tags),
+        ]
+        table.add_row(*map(escape, [row.tenant, *cells] if tenants else cells))
+    out.print(table)
+    for item in incomplete:
+        out.print(
+            f"\nIncomplete: {escape(item.episode)}, begun {item.started} by process {item.pid}: "
+            f"{len(item.interactions)} complete interactions are kept, no recording was made. "
+            "To clear it: replay gc"
+        )
+
+
+def show_list_json(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
+    """Print what `show_list` prints, as one JSON object."""
+    found = {
+        "episodes": [asdict(row) for row in rows],
+        "incomplete": [
+            {"episode": i.episode, "started": i.started, "pid": i.pid, "calls": len(i.interactions)}
+            for i in incomplete
+        ],
+    }
+    _print_json(found, out)
+
+
+def show_episode(episode: Episode, recording: Recording, out: Console) -> None:
+    """Print what there is of *episode*, what *recording* pinned, and its transcript."""
+    out.print(f"[bold]{escape(episode.id)}[/] · {escape(episode.entrypoint or 'no entrypoint')}")
+    if episode.tags:
+        out.print(f"tags: {escape(', '.join(episode.tags))}")
+    out.print(f"inputs: {json.dumps(episode.inputs, ensure_ascii=True)}", **_AS_IT_IS)
+    for number, item in enumerate(episode.recordings, 1):
+        mark = "*" if item is recording else " "
+        outcome = f"raised {item.failure.kind}" if item.failure else "returned"
+        line = f"{mark} recording {number} {recording_id(item)[:_SHORT]} {item.manifest.clock}"
+        out.print(f"{line} {outcome}, {len(item.interactions)} calls", **_AS_IT_IS)
+    out.print()
+    for name, value in _digest(recording.manifest).items():
+        out.print(f"{name:<9} {value}", **_AS_IT_IS)
+    at = datetime.fromisoformat(recording.manifest.clock)
+    found = said(recording)
+    tokens, dollars = f"{found.tokens:,} tokens", _dollars(found.dollars)
+    out.print(f"{'took':<9} {recording.elapsed:.2f} s, {tokens}, {dollars}", **_AS_IT_IS)
+    out.print()
+    out.print(transcript(recording.interactions, at=at, timings=True), **_AS_IT_IS)
+
+
+def show_episode_json(episode: Episode, recording: Recording, out: Console) -> None:
+    """Print what `show_episode` prints, as one JSON object."""
+    at = datetime.fromisoformat(recording.manifest.clock)
+    found = said(recording)
+    shown = {
+        "id": episode.id,
+        "tenant": episode.tenant,
+        "entrypoint": episode.entrypoint,
+        "inputs": episode.inputs,
+        "tags": episode.tags,
+        "recordings": [recording_id(item) for item in episode.recordings],
+        "recording": {
+            "id": recording_id(recording),
+            "manifest": asdict(recording.manifest),
+            "manifest_digest": content_hash(recording.manifest),
+            "output": recording.output,
+            "failure": asdict(recording.failure) if recording.failure else None,
+            "elapsed": recording.elapsed,
+            "calls": len(recording.interactions),
+            "models": found.models,
+            "tokens": found.tokens,
+            "dollars": found.dollars,
+            "transcript": transcript(recording.interactions, at=at, timings=True),
+        },
+    }
+    _print_json(shown, out)
+
+
+def show_hits(hits: Sequence[Hit], out: Console) -> None:
+    """Print the messages that were found, those of one episode together."""
+    last = ""
+    for hit in hits:
+        if hit.episode != last:
+            out.print(f"[bold]{escape(hit.episode)}[/]")
+            last = hit.episode
+        excerpt = " ".join(hit.excerpt.split())
+        out.print(f"  #{hit.step} {hit.role}: {_visible(excerpt)}", **_AS_IT_IS)
+    out.print(f"{len(hits)} messages found.")
+
+
+def show_hits_json(hits: Iterable[Hit], out: Console) -> None:
+    """Print one JSON object a message."""
+    for hit in hits:
+        out.print(json.dumps(asdict(hit)), **_AS_IT_IS)
+
+
+def show_problems(path: str, problems: Sequence[str], out: Console, *, as_json: bool) -> None:
+    """Print what `replay verify` found."""
+    if as_json:
+        out.print(json.dumps({"store": path, "problems": problems}), **_AS_IT_IS)
+        return
+    for problem in problems:
+        out.print(_visible(problem), **_AS_IT_IS)
+    if problems:
+        out.print(f"{path}: {len(problems)} problems. A backup: replay restore FILE", **_AS_IT_IS)
+    else:
+        out.print(f"{path}: everything is what it was.", **_AS_IT_IS)
+
+
+def garbage_line(garbage: Garbage, *, dry_run: bool) -> str:
+    """Say what was cleared, or would be."""
+    would = "Would clear" if dry_run else "Cleared"
+    return (
+        f"{would} {garbage.attempts} incomplete recordings, {garbage.contents} bodies, "
+        f"{garbage.texts} texts: {garbage.freed:,} bytes."
+    )
+
+
+_AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "markup": False}
+
+
+def _digest(manifest: Manifest) -> dict[str, str]:
+    """Tell in a few lines what a manifest says, and its hash."""
+    revision = manifest.code_revision[:12] or "unknown"
+    pinned = f"clock and seed {manifest.seed}" if manifest.pinned else "nothing"
+    return {
+        "manifest": content_hash(manifest),
+        "begun": manifest.clock,
+        "pinned": pinned,
+        "models": ", ".join(manifest.models_answered or manifest.models_requested) or "none",
+        "sampling": json.dumps(manifest.sampling),
+        "prompts": manifest.prompts or "none",
+        "tools": manifest.tools or "none",
+        "code": revision + (", with changes" if manifest.code_dirty else ""),
+        "python": f"{manifest.python or 'unknown'}, {len(manifest.packages)} packages",
+        "recorder": manifest.recorder,
+    }
+
+
+def _dollars(value: float | None) -> str:
+    return "price not known" if value is None else f"${value:.6f}"
+
+
+def _visible(text: str) -> str:
+    """Spell out what would steer a terminal."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+
+
+def _print_json(value: Json, out: Console) -> None:
+    out.print(json.dumps(value, indent=2), **_AS_IT_IS)

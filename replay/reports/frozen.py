@@ -1,0 +1,37 @@
+"""A frozen-version replay: what moved, the result, and the manifest line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from replay.engine.frozen import Held
+from replay.engine.replayer import Replay
+from replay.errors import difference_lines
+from replay.reports.result import result_json
+from replay.reports.terminal import show_replay
+
+
+def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: bool) -> None:
+    """Print a replay against one version, for people or *as_json*."""
+    if as_json:
+        found = json.loads(result_json(replay))
+        found["moved"] = [asdict(moved) for moved in replay.moved]
+        found["manifest"] = [asdict(line) for line in held]
+        out.print(json.dumps(found, indent=2, ensure_ascii=False), soft_wrap=True, markup=False)
+        return
+    show_replay(replay, out)
+    for moved in replay.moved:
+        out.print(f"\n#{moved.step} moved in its {', '.join(moved.change)}:")
+        for text in difference_lines(moved.differences, "sent"):
+            out.print(escape(text), soft_wrap=True)
+    table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
+    for line in held:
+        table.add_row(*map(escape, (line.name, line.how, line.recorded, line.now)))
+    out.print()
+    out.print(table)

@@ -1,0 +1,261 @@
+"""Frozen-version replay: which recording is meant, what may move, other code, other packages."""
+
+import json
+import zipfile
+
+import pytest
+
+from replay.engine.versions import resolve
+from replay.errors import AmbiguousVersion, UnknownVersion
+from replay.model import Episode
+from tests.batches import episode, project_of, recording
+
+OLD = recording(1, model="m-2024-08-06", alias="m", day="2026-08-01")
+NEW = recording(1, model="m-2025-04-14", alias="m", day="2026-09-01", said="good")
+SELF = recording(1, model="solo-1", alias="solo", day="2026-10-01", said="better")
+BOTH = Episode("e0001", "program:main", {"n": 1}, (OLD, NEW, SELF))
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("", SELF),
+        ("m-2024-08-06", OLD),
+        ("m-2025-04-14", NEW),
+        ("solo", SELF),
+        ("baseline", OLD),
+        ("@2026-08-31", OLD),
+        ("@2026-09-01", NEW),
+    ],
+)
+def test_version_resolves(version, expected):
+    """By answered model, name, unambiguous alias, or day."""
+
+    assert resolve(BOTH, version, {"baseline": "m-2024-08-06"}) is expected
+
+
+def test_version_resolves_by_id():
+    """In full, or by its beginning."""
+
+    from replay.episodes.bundle import recording_id
+
+    name = recording_id(NEW)
+    assert resolve(BOTH, name) is resolve(BOTH, name[:12]) is NEW
+
+
+def test_ambiguous_alias_lists_what_it_can_mean():
+    """It was answered by two models."""
+
+    with pytest.raises(AmbiguousVersion) as raised:
+        resolve(BOTH, "m")
+
+    assert [line.split()[1] for line in str(raised.value).splitlines()[1:3]] == [
+        "m-2024-08-06,",
+        "m-2025-04-14,",
+    ]
+
+
+@pytest.mark.parametrize("version", ["m-2023", "@2026-07-31", "@someday", "nope"])
+def test_unknown_version_lists_what_there_is(version):
+    """Never a guess, never a live call."""
+
+    with pytest.raises(UnknownVersion) as raised:
+        resolve(BOTH, version)
+
+    assert len(str(raised.value).splitlines()) == 4
+
+
+def test_each_version_agrees_with_its_own_output(tmp_path):
+    """Today's code against each recording; exit 0."""
+
+    project = project_of(tmp_path, [BOTH])
+    for version in ("m-2024-08-06", "m-2025-04-14"):
+        done = project.replay("frozen", "e0001", "--model", version)
+        assert (done.returncode, "IDENTICAL" in done.stdout.splitlines()) == (0, True), done.stderr
+
+
+def test_missing_version_names_the_command(tmp_path):
+    """Exit 2: what there is, and what recording it would take."""
+
+    done = project_of(tmp_path, [BOTH]).replay("frozen", "e0001", "--model", "gpt-4.1")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "e0001 has no recording 'gpt-4.1'. There is:"
+    assert done.stderr.splitlines()[-1].startswith(
+        "To record it: replay record --from e0001 --model gpt-4.1  (about 0 calls"
+    )
+
+
+CHAT = """
+import httpx
+
+PROMPT = "Be kind."
+
+def main(n):
+    sent = {"model": "m", "temperature": 0, "messages": [{"role": "system", "content": PROMPT}]}
+    return httpx.post("http://llm.test/v1/chat/completions", json=sent).json()["choices"]
+"""
+
+
+@pytest.fixture
+def chat(tmp_path):
+    """A program that sends a prompt, with the recording of one run of it."""
+
+    from dataclasses import replace
+
+    from replay.model import Request
+
+    found = recording(1, model="m-1")
+    body = {"model": "m", "temperature": 0, "messages": [{"role": "system", "content": "Be kind."}]}
+    request = Request(
+        "POST",
+        "http://llm.test/v1/chat/completions",
+        (("content-type", "application/json"),),
+        json.dumps(body).encode(),
+    )
+    call = found.interactions[0]
+    answer = replace(call.response, body=b'{"model": "m-1", "choices": ["Hello"]}')
+    found = replace(
+        found, interactions=(replace(call, request=request, response=answer),), output=["Hello"]
+    )
+    project = project_of(tmp_path, [Episode("chat", "program:main", {"n": 1}, (found,))])
+    return project.write("program.py", CHAT)
+
+
+def frozen(project, *arguments):
+    return project.replay("frozen", "chat", "--model", "m-1", *arguments)
+
+
+def test_pinned_stops_at_the_first_divergence(chat):
+    """With the field and both values."""
+
+    done = frozen(chat.edit("program.py", "Be kind.", "Be brief."))
+
+    assert done.returncode == 1
+    assert "DIVERGED at step 1 (request)" in done.stdout.splitlines()
+    assert "    sent:     'Be brief.'" in done.stdout.splitlines()
+
+
+def test_auto_upgrade_reports_what_moved(chat):
+    """A prompt may move: it is drift until it is acknowledged; another prompt is drift again."""
+
+    upgrade = ("--policy", "auto-upgrade")
+    chat.edit("program.py", "Be kind.", "Be brief.")
+    moved = frozen(chat, *upgrade)
+    taken = frozen(chat, *upgrade, "--acknowledge")
+    later = frozen(chat, *upgrade)
+    again = frozen(chat.edit("program.py", "Be brief.", "Be rude."), *upgrade)
+
+    assert (moved.returncode, taken.returncode, later.returncode, again.returncode) == (1, 0, 0, 1)
+    assert "#1 moved in its prompt:" in moved.stdout.splitlines()
+    assert "EQUIVALENT" in later.stdout.splitlines()
+
+
+def test_auto_upgrade_lets_nothing_else_move(chat):
+    """Another temperature is a divergence, acknowledged or not."""
+
+    chat.edit("program.py", '"temperature": 0', '"temperature": 1')
+    done = frozen(chat, "--policy", "auto-upgrade", "--acknowledge")
+
+    assert done.returncode == 1
+    assert "Its parameters changed; only prompts and tools may move." in done.stdout.splitlines()
+
+
+def test_manifest_is_told_line_by_line(chat):
+    """What is enforced, what is the same, and what is not."""
+
+    lines = json.loads(frozen(chat, "--json").stdout)["manifest"]
+    how = {line["name"]: line["how"] for line in lines}
+
+    assert (how["clock"], how["seed"], how["prompts"]) == ("enforced", "enforced", "same")
+    assert how["python"] == "changed"  # the recording was made by no Python at all
+
+
+def git(project, *arguments):
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    done = project.run("git", *who, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def history(tmp_path):
+    """Six revisions; at the fourth, the program begins to send something else."""
+
+    project = project_of(tmp_path, [episode(1, model="m-1")])
+    project.write(".gitignore", "episodes/\n__pycache__/\n")
+    git(project, "init", "-q")
+    revisions = []
+    for number in range(6):
+        if number == 3:
+            project.edit("program.py", "http://api.test/{n}", "http://api.test/{n}/new")
+        project.write("notes.txt", str(number))
+        git(project, "add", "-A")
+        git(project, "commit", "-qm", f"Change {number}")
+        revisions.append(git(project, "rev-parse", "HEAD"))
+    return project, revisions
+
+
+def test_code_of_another_revision(history):
+    """Today's code diverges, that of the older revision agrees; the files here stay."""
+
+    project, revisions = history
+    today = project.replay("frozen", "e0001", "--model", "m-1")
+    then = project.replay("frozen", "e0001", "--model", "m-1", "--code", revisions[2])
+
+    assert (today.returncode, then.returncode) == (1, 0), then.stdout + then.stderr
+    assert git(project, "status", "--porcelain") == ""
+    assert len(git(project, "worktree", "list").splitlines()) == 1
+
+
+def test_bisect_finds_the_revision(history):
+    """Between a good and a bad one; and says so when the good one is none."""
+
+    project, revisions = history
+    found = project.replay("bisect", "e0001", "--good", revisions[0])
+    refused = project.replay("bisect", "e0001", "--good", revisions[4])
+
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-2:] == [
+        f"{revisions[3][:12]} is the first revision that does not agree:",
+        "  Change 3",
+    ]
+    assert (refused.returncode, "it does not agree there: DIVERGED" in refused.stderr) == (2, True)
+
+
+def test_unknown_revision_is_told(history):
+    """In git's words, exit 2."""
+
+    project, _ = history
+    done = project.replay("frozen", "e0001", "--model", "m-1", "--code", "no-such-thing")
+
+    assert (done.returncode, "Needed a single revision" in done.stderr) == (2, True)
+
+
+def wheel(folder, version):
+    """A package `tinylib`, of which the version is all that there is."""
+    path = folder / f"tinylib-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        info = f"tinylib-{version}.dist-info"
+        file.writestr("tinylib.py", f"VERSION = {version!r}\n")
+        file.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tinylib\nVersion: {version}\n"
+        )
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def test_with_another_package(tmp_path):
+    """It is seen by the program, and by nothing else."""
+
+    project = project_of(tmp_path, [episode(1, model="m-1")])
+    seen = "    import tinylib\n    n += tinylib.VERSION != '2.0'\n    if does"
+    project.edit("program.py", "    if does", seen, count=1)
+    command = ("frozen", "e0001", "--model", "m-1", "--with")
+    two = project.replay(*command, f"tinylib @ {wheel(tmp_path, '2.0').as_uri()}")
+    one = project.replay(*command, f"tinylib @ {wheel(tmp_path, '1.0').as_uri()}")
+
+    assert (two.returncode, one.returncode) == (0, 1), two.stdout + two.stderr

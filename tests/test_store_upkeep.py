@@ -1,0 +1,343 @@
+"""The store as a whole: looked through, cleared, copied, put back, merged, brought up to date."""
+
+import json
+import os
+import random
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, replace
+
+import pytest
+from sqlite_utils import Database
+
+from bench.store import agent_run
+from replay.episodes.bundle import interaction_lines, recording_id
+from replay.episodes.schema import migrations
+from replay.episodes.store import Store
+from replay.episodes.upkeep import backup, gc, merge, restore, verify
+from replay.errors import Damaged, WouldOverwrite
+from replay.model import Episode
+from tests.test_bundle import episode
+
+RUN = agent_run(4)
+GONE = 2**22 + 1
+"""A process id beyond what Linux gives."""
+
+
+def filled(path):
+    """A store with a bit of everything; closed, and all of it in the one file."""
+    with Store(path) as store:
+        store.add(replace(episode(), tags=("nightly",)))
+        store.add(Episode("agent", "shop:agent", {"q": 1}, (RUN,)))
+        store.of("acme").add(episode("ho"))
+        store.note(store.begin("e", "2026-01-01", GONE), 1, RUN.interactions[0])
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return filled(tmp_path_factory.mktemp("whole") / "store.db")
+
+
+def dumped(path):
+    """All that a reader can see; not when a migration ran, nor FTS5's own way to keep its index."""
+    db = sqlite3.connect(path)
+    left_out = ("_sqlite_migrations", "text_fts_")
+    try:
+        return [line for line in db.iterdump() if not any(name in line for name in left_out)]
+    finally:
+        db.close()
+
+
+def test_a_whole_store_has_no_problems(whole):
+    """Nor does looking at it change it."""
+
+    before = whole.read_bytes()
+    with Store(whole, writable=False) as store:
+        assert list(verify(store)) == []
+
+    assert whole.read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_flipped_byte_is_found(whole, tmp_path, seed):
+    """Wherever it is: a byte that nothing reads, in the free space of a page, changes nothing."""
+
+    chance = random.Random(seed)
+    content = whole.read_bytes()
+    wanted = dumped(whole)
+    for _ in range(4):
+        flipped = bytearray(content)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        path = tmp_path / "flipped.db"
+        path.write_bytes(flipped)
+        assert problems(path) or dumped(path) == wanted
+
+
+def problems(path):
+    try:
+        with Store(path) as store:
+            return list(verify(store))
+    except Damaged as error:
+        return [error.what]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE episode SET inputs = '{\"q\": 2}' WHERE id = 'e'",
+        "UPDATE episode SET tags = '[]' WHERE id = 'e'",
+        "UPDATE recording SET episode = 2 WHERE number = 1",
+        "UPDATE recording SET dollars = 0",
+        "UPDATE interaction SET url = 'http://y/' WHERE recording = 1",
+        "UPDATE content SET size = size + 1 WHERE pack IS NULL",
+        "UPDATE call SET answered = 'gpt-5' WHERE recording = 2",
+        "UPDATE message SET role = 'user' WHERE role = 'system'",
+        "UPDATE tool_call SET name = 'other'",
+        "UPDATE attempt_line SET lines = '[]'",
+        "UPDATE attempt SET pid = 1",
+        "DELETE FROM call WHERE step = 2",
+        "DELETE FROM text_fts",
+        "DROP VIEW calls",
+        "CREATE TRIGGER mine AFTER INSERT ON call BEGIN DELETE FROM call; END",
+    ],
+)
+def test_a_changed_row_is_found(whole, tmp_path, change):
+    """By hand, in any table; a view that is gone, a trigger that is new."""
+
+    path = shutil.copy(whole, tmp_path / "changed.db")
+    db = sqlite3.connect(path)
+    db.execute(change)
+    db.commit()
+    db.close()
+
+    assert problems(path)
+
+
+def test_clearing_takes_what_nobody_uses(tmp_path):
+    """What a dead process left, and what a deleted recording did; the rest is as it was."""
+
+    path = filled(tmp_path / "store.db")
+    with Store(path) as store:
+        live = store.begin("live", "2026-01-01", os.getpid())
+        store.file.db.execute("PRAGMA foreign_keys = OFF")
+        for table in ("interaction", "call", "message", "tool_call"):
+            store.file.db.execute(f"DELETE FROM {table} WHERE recording = 2")
+        store.file.db.execute("DELETE FROM recording WHERE number = 2")
+        said = gc(store, dry_run=True)
+        untouched = len(store.incomplete())
+        done = gc(store)
+
+        assert (said.attempts, said.contents, said.texts) == (
+            done.attempts,
+            done.contents,
+            done.texts,
+        )
+        assert (untouched, done.attempts, store.incomplete()) == (1, 1, [])
+        assert done.contents > 20
+        assert store.get("e").recordings == episode().recordings
+        assert list(verify(store)) == []
+        assert store.file.rows("SELECT id FROM attempt") == [(live,)]
+
+
+def test_a_recording_that_is_being_made_is_not_incomplete():
+    """Of this machine's processes we can tell; another machine's may be alive."""
+
+    with Store(":memory:") as store:
+        store.begin("mine", "2026-01-01", os.getpid())
+        store.begin("dead", "2026-01-01", GONE)
+        far = store.begin("far", "2026-01-01", GONE)
+        store.file.db.execute("UPDATE attempt SET host = 'elsewhere' WHERE id = ?", [far])
+
+        assert [item.episode for item in store.incomplete()] == ["dead"]
+        assert socket.gethostname() != "elsewhere"
+
+
+def test_backup_is_done_while_a_writer_is_busy(tmp_path):
+    """It is a whole store, of one moment."""
+
+    stop = threading.Event()
+    with Store(tmp_path / "store.db") as store, Store(tmp_path / "store.db") as other:
+        store.add(episode())
+
+        def write():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                other.add(replace(episode(), id=f"e{number}"))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for number in range(3):
+                backup(store, tmp_path / f"{number}.db")
+        finally:
+            stop.set()
+            writer.join()
+    for number in range(3):
+        with Store(tmp_path / f"{number}.db", writable=False) as copy:
+            assert list(verify(copy)) == []
+            assert copy.get("e") == episode()
+
+
+def test_backup_replaces_nothing(tmp_path, whole):
+    """A file that is there stays, unless that is said."""
+
+    (tmp_path / "b.db").write_bytes(b"mine")
+    with Store(whole, writable=False) as store:
+        with pytest.raises(WouldOverwrite, match="--force"):
+            backup(store, tmp_path / "b.db")
+        backup(store, tmp_path / "b.db", force=True)
+
+    assert dumped(tmp_path / "b.db") == dumped(whole)
+
+
+def test_a_good_store_is_not_restored_over(tmp_path, whole):
+    """With --force it is, and stays beside."""
+
+    path = filled(tmp_path / "store.db")
+    with Store(path) as store:
+        store.add(replace(episode(), id="new"))
+    with pytest.raises(WouldOverwrite):
+        restore(path, whole)
+    aside = restore(path, whole, force=True)
+
+    assert dumped(path) == dumped(whole)
+    with Store(aside) as store:
+        assert "new" in store.ids()
+
+
+def test_a_damaged_store_is_restored(tmp_path, whole):
+    """And the log of changes that belonged to it does not reach the new one."""
+
+    path = tmp_path / "store.db"
+    path.write_bytes(b"garbage" * 1000)
+    (tmp_path / "store.db-wal").write_bytes(b"a log that is not of the new store")
+    aside = restore(path, whole)
+
+    assert dumped(path) == dumped(whole)
+    assert aside.read_bytes() == b"garbage" * 1000
+
+
+def test_a_damaged_backup_is_not_restored(tmp_path, whole):
+    """What is there is better than that."""
+
+    broken = tmp_path / "broken.db"
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) // 2)
+    broken.write_bytes(content)
+
+    with pytest.raises(Damaged, match="not a whole store"):
+        restore(tmp_path / "store.db", broken)
+    assert not (tmp_path / "store.db").exists()
+
+
+def test_merge_takes_over_what_is_new(tmp_path, whole):
+    """Of all tenants, tags too; another case of the same name is refused, and the rest comes."""
+
+    with Store(tmp_path / "store.db") as store:
+        store.add(episode("other prompt"))
+        store.add(replace(episode(), id="agent"))
+        done = merge(store, whole)
+
+        assert (done.episodes, done.recordings) == (2, 2)
+        assert [why for why in done.refused if "'agent'" in why] == list(done.refused)
+        assert store.get("e").recordings == (*episode("other prompt").recordings, *RECORDED)
+        assert store.get("e").tags == ("nightly",)
+        assert store.of("acme").get("e").recordings == episode("ho").recordings
+        assert merge(store, whole).recordings == 0
+        assert list(verify(store)) == []
+
+
+RECORDED = episode().recordings
+
+
+def test_an_old_store_keeps_every_recording(tmp_path):
+    """Brought up to date where it may be written, and in memory where not."""
+
+    path, run = tmp_path / "old.db", Episode("run", "m:f", {"q": "é"}, (RUN, *RECORDED))
+    _old_store(path, run)
+    before = path.read_bytes()
+    with Store(path, writable=False) as store:
+        assert store.get("run") == run
+    assert path.read_bytes() == before
+
+    with Store(path) as store:
+        assert store.get("run") == run
+        assert store.imported("run") == "b2:digest"
+        assert [item.interactions for item in store.incomplete()] == [(RUN.interactions[0],)]
+        assert list(verify(store)) == []
+        assert not [t for t in store.file.db.table_names() if t.startswith("before")]
+
+
+def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):
+    """All of it comes over, or it stays what it is."""
+
+    path = tmp_path / "old.db"
+    _old_store(path, Episode("run", "m:f", {}, (RUN,)))
+    db = sqlite3.connect(path)
+    db.execute("UPDATE interactions SET status = 201 WHERE step = 2")
+    db.commit()
+    db.close()
+
+    before = dumped(path)
+    with pytest.raises(Damaged, match="does not have the content of that name"):
+        Store(path)
+    assert dumped(path) == before
+
+
+def _old_store(path, given):
+    """A store as it was before bodies were kept in pieces."""
+    db = Database(path)
+    migrations.apply(db, stop_before="m003_pieces")
+    db.execute("BEGIN")
+    row = given.id, given.entrypoint, json.dumps(given.inputs), "b2:digest"
+    db.execute("INSERT INTO episodes VALUES (?, ?, ?, ?)", row)
+    for number, recording in enumerate(given.recordings, 1):
+        manifest, output = json.dumps(asdict(recording.manifest)), json.dumps(recording.output)
+        row = number, recording_id(recording), given.id, manifest, output, None, recording.elapsed
+        db.execute("INSERT INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        for step, item in enumerate(recording.interactions, 1):
+            sent, got = item.request, item.response
+            for name, data in ((f"s{number}.{step}", sent.body), (f"g{number}.{step}", got.body)):
+                db.execute("INSERT INTO bodies VALUES (?, ?)", (name, data))
+            row = number, step, sent.method, sent.url, json.dumps(sent.headers)
+            row += f"s{number}.{step}", got.status, got.reason, json.dumps(got.headers)
+            chunks = json.dumps([[chunk.size, chunk.at] for chunk in got.chunks])
+            row += f"g{number}.{step}", chunks, None, item.started, item.elapsed
+            db.execute(f"INSERT INTO interactions VALUES ({', '.join('?' * 14)})", row)
+    db.execute("INSERT INTO attempts VALUES (1, 'run', '2026-01-01', ?)", (GONE,))
+    lines = json.dumps(interaction_lines(1, RUN.interactions[0]))
+    db.execute("INSERT INTO attempt_lines VALUES (1, 1, ?)", (lines,))
+    db.execute("COMMIT")
+    db.conn.close()
+
+
+def test_processes_and_threads_write_at_once(tmp_path):
+    """Nothing is lost, nothing is half there, and nobody hears that the database is locked."""
+
+    code = (
+        "import sys, threading; from dataclasses import replace; from pathlib import Path\n"
+        "from replay.episodes.store import Store; from tests.test_bundle import episode\n"
+        "def work(store, name):\n"
+        "    for n in range(5):\n"
+        "        store.add(replace(episode(name), id=f'{name}-{n}'))\n"
+        "with Store(Path(sys.argv[1])) as store:\n"
+        "    names = [f'{sys.argv[2]}-{t}' for t in range(3)]\n"
+        "    threads = [threading.Thread(target=work, args=(store, name)) for name in names]\n"
+        "    [thread.start() for thread in threads]\n"
+        "    [thread.join() for thread in threads]\n"
+    )
+    path = tmp_path / "store.db"
+    workers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), str(n)], stderr=subprocess.PIPE)
+        for n in range(2)
+    ]
+    errors = [worker.communicate()[1] for worker in workers]
+
+    with Store(path) as store:
+        assert (errors, len(store.ids()), list(verify(store))) == ([b""] * 2, 30, [])
