@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Thread
 
 import click
 import httpx
@@ -31,7 +30,6 @@ CALLS = 100
 """Requests in one round, one after the other."""
 
 REQUESTS = 4_000
-CLIENTS = 4
 STEPS = 8
 """How often memory is looked at on the way."""
 
@@ -62,17 +60,13 @@ def added(rounds: int) -> Table:
 
 
 def memory(requests: int) -> Table:
-    """Resident memory of the service after parts of so many requests, several at a time."""
+    """Resident memory of the service after parts of so many requests, to a fast upstream."""
     part = requests // STEPS
     with upstream() as url, serving(url, "on") as (client, pid):
         asked(client, 200)
         row = {}
         for step in range(1, STEPS + 1):
-            crowd = [Thread(target=asked, args=(client, part // CLIENTS)) for _ in range(CLIENTS)]
-            for one in crowd:
-                one.start()
-            for one in crowd:
-                one.join()
+            asked(client, part)
             row[f"{part * step:,}"] = Figure(resident(pid))
         note = f"recorded, lost, waiting, held: {client.get('/stats').text}"
     first = f"{part:,}"

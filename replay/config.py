@@ -118,8 +118,8 @@ class Service:
     """
 
     sample: float = 1.0
-    run_bytes: int = 16_000_000
-    held_bytes: int = 128_000_000
+    run_bytes: int = 8_000_000
+    held_bytes: int = 32_000_000
     exit_seconds: float = 5.0
 
 
