@@ -215,10 +215,10 @@ class Tape:
             take.end(None if take.is_answered else ConnectionError("the answer was never seen"))
 
     def holds(self, size: int) -> bool:
-        """Tell whether *size* bytes more are kept; if not, neither is anything else."""
-        if not self._is_void and not self._room(size):
+        """Tell whether *size* bytes more are kept; if not, for want of room, nothing is."""
+        if not self.is_over and not self._room(size):
             self.void()
-        return not self._is_void
+        return not self.is_over
 
     def void(self) -> None:
         """Forget what was recorded, and record nothing more."""

@@ -36,9 +36,7 @@ _GRACE_SECONDS = 0.005
 
 _REPORT_SECONDS = 60.0
 
-
 _UNREDACTED = Unredacted()
-
 
 Place: TypeAlias = tuple[Path, str]
 """A store: its file, and whose episodes are meant."""
