@@ -19,6 +19,7 @@ LAYERS = (
     "mocks",
     "drift",
     "engine",
+    "asgi",
     "batch",
     "reports",
     "plugin",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from replay.cassettes.tape import Tape
 from replay.errors import UnroutedRequest
 from replay.model import Request
+
+_NOBODY = Tape(records=True)
+"""The tape of a context that was chosen not to be recorded; nothing ever reaches it."""
+_NOBODY.close()
 
 _current: ContextVar[Tape | None] = ContextVar("replay_tape", default=None)
 
@@ -20,29 +27,44 @@ class _Switchboard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: list[Tape] = []
-        self._patches = ExitStack()
+        self._strays: list[Tape] = []
+        self._patches: ExitStack | None = None
+        self._kept = False
 
-    def add(self, tape: Tape) -> None:
+    def add(self, tape: Tape, strays: bool) -> None:
         with self._lock:
-            if not self._open:
-                self._patches = _patched()
+            self._patch()
             self._open.append(tape)
+            if strays:
+                self._strays.append(tape)
 
     def remove(self, tape: Tape) -> None:
         with self._lock:
             self._open.remove(tape)
-            if not self._open:
+            if tape in self._strays:
+                self._strays.remove(tape)
+            if self._patches and not self._open and not self._kept:
                 self._patches.close()
+                self._patches = None
+
+    def keep(self) -> None:
+        with self._lock:
+            self._patch()
+            self._kept = True
 
     def tape_for(self, request: Request) -> Tape | None:
         """Find the tape of this context; a thread outside every context uses the only open one."""
         tape = _current.get()
         if tape is None:
-            tape = self._only(request)
-        return tape
+            return self._only(request)
+        return None if tape.is_over else tape
+
+    def _patch(self) -> None:
+        if self._patches is None:
+            self._patches = _patched()
 
     def _only(self, request: Request) -> Tape | None:
-        tapes = list(self._open)
+        tapes = list(self._strays)
         if len(tapes) == 1:
             return tapes[0]
         if any(not tape.records for tape in tapes):
@@ -54,9 +76,14 @@ _switchboard = _Switchboard()
 
 
 @contextmanager
-def using(tape: Tape) -> Iterator[Tape]:
-    """Answer the requests of this context from *tape*, whatever client sends them."""
-    _switchboard.add(tape)
+def using(tape: Tape, *, strays: bool = True) -> Iterator[Tape]:
+    """
+    Answer the requests of this context from *tape*, whatever client sends them.
+
+    With *strays* it also gets those of threads that belong to no context, while it is the only one
+    that takes them: right for one run at a time, and wrong for a service.
+    """
+    _switchboard.add(tape, strays)
     token = _current.set(tape)
     try:
         yield tape
@@ -66,14 +93,30 @@ def using(tape: Tape) -> Iterator[Tape]:
         tape.close()
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Let the requests of this context pass, whoever is recorded beside it."""
+    token = _current.set(_NOBODY)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def keep_patched() -> None:
+    """Leave clients patched while no tape is open: a service would patch them for each request."""
+    _switchboard.keep()
+
+
 def current_tape() -> Tape | None:
     """Give the tape of this context, if it has one."""
     return _current.get()
 
 
 def is_recorded() -> bool:
-    """Whether this context already has a tape."""
-    return current_tape() is not None
+    """Whether this context belongs to a run, or to one that was chosen not to be recorded."""
+    tape = current_tape()
+    return tape is _NOBODY or not (tape is None or tape.is_over)
 
 
 def _patched() -> ExitStack:
@@ -83,4 +126,39 @@ def _patched() -> ExitStack:
     stack = ExitStack()
     stack.enter_context(vcr_patched(_switchboard.tape_for))  # first: it keeps httpx's originals
     stack.enter_context(httpx_patched(_switchboard.tape_for))
+    stack.enter_context(_pools_patched())
     return stack
+
+
+@contextmanager
+def _pools_patched() -> Iterator[None]:
+    """Give what is submitted to a pool of threads the tape of who submits it."""
+    original = ThreadPoolExecutor.submit
+
+    @functools.wraps(original)  # type: ignore[arg-type] # of Executor, by its annotation
+    def submit(
+        pool: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future[Any]:
+        tape = _current.get()
+        if tape is None:
+            return original(pool, work, *args, **kwargs)
+        token = _current.set(None)  # a thread that the pool starts now serves others later
+        try:
+            return original(pool, _carrying, tape, work, *args, **kwargs)
+        finally:
+            _current.reset(token)
+
+    pools: Any = ThreadPoolExecutor
+    pools.submit = submit
+    try:
+        yield
+    finally:
+        pools.submit = original
+
+
+def _carrying(tape: Tape, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = _current.set(tape)
+    try:
+        return work(*args, **kwargs)
+    finally:
+        _current.reset(token)

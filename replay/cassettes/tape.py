@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -31,6 +32,10 @@ from replay.model import (
 
 Clock = Callable[[], float]
 Listener = Callable[[Interaction], None]
+Room = Callable[[int], bool]
+
+_OVERHEAD = 2_000
+"""Bytes that an interaction takes in memory besides its bodies: objects, headers, address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,11 @@ class Play:
 
 def _nobody(_: Interaction) -> None:
     """Listen to nothing."""
+
+
+def _endless(_: int) -> bool:
+    """Have room for anything."""
+    return True
 
 
 def _as_it_is(request: Request) -> Request:
@@ -61,8 +71,10 @@ class Tape:
 
     *source* and *command* go into the error of a miss: where the recording lies, and what to run if
     the change is intended. *heard* is told of every interaction when its response has ended, played
-    or recorded. *outgoing* may change a request before it is matched or sent; doing so again
-    changes nothing. `asked` lists what the tape was asked for.
+    or recorded. *room* is asked before so many bytes more are held; once it says no, the tape is
+    void: it forgets what it recorded, and records nothing more. *outgoing* may change a request
+    before it is matched or sent; doing so again changes nothing. `asked` lists what the tape was
+    asked for.
     """
 
     def __init__(
@@ -78,6 +90,7 @@ class Tape:
         pace: float = 0.0,
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
+        room: Room = _endless,
         outgoing: Callable[[Request], Request] = _as_it_is,
         clock: Clock = time.perf_counter,
     ) -> None:
@@ -97,8 +110,10 @@ class Tape:
         self._redactor = redactor or Redactor()
         if records or adopts:
             self._redactor.follow(self.interactions)
-        self._ignore_hosts = re.compile("|".join(map(translate, ignore_hosts)) or r"(?!)")
+        self._ignore_hosts = _pattern(tuple(ignore_hosts))
         self._heard = heard
+        self._room = room
+        self._is_void = self._is_closed = False
         self._clock = clock
         self._opened = clock()
         self._lock = threading.Lock()
@@ -122,6 +137,11 @@ class Tape:
     def unplayed(self) -> tuple[int, ...]:
         """Indices of the interactions that answered nothing."""
         return tuple(i for i in range(len(self.interactions)) if i not in self._index.taken)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what is sent now is recorded no more: the run has ended, or there is no room."""
+        return self.records and (self._is_closed or self._is_void)
 
     @property
     def is_recording(self) -> bool:
@@ -177,6 +197,7 @@ class Tape:
     def take(self, request: Request) -> Take:
         """Begin to record *request*, which is being sent now."""
         take = Take(self, request, self._now())
+        self.holds(len(request.body) + _OVERHEAD)
         with self._lock:
             self._sent += 1
             self._open[take] = self._sent
@@ -189,11 +210,28 @@ class Tape:
         A response that was never read to its end is kept as far as it was; a request whose answer
         was never seen is kept as a failure.
         """
+        self._is_closed = True
         for take in list(self._open):
             take.end(None if take.is_answered else ConnectionError("the answer was never seen"))
 
+    def holds(self, size: int) -> bool:
+        """Tell whether *size* bytes more are kept; if not, for want of room, nothing is."""
+        if not self.is_over and not self._room(size):
+            self.void()
+        return not self.is_over
+
+    def void(self) -> None:
+        """Forget what was recorded, and record nothing more."""
+        self._is_void = True
+        with self._lock:
+            self._recorded.clear()
+            for take in self._open:
+                take.forget()
+
     def keep(self, take: Take, interaction: Interaction) -> None:
         """File a finished take, once, without its credentials."""
+        if self._is_void:
+            return
         interaction = self._redactor.interaction(interaction)
         with self._lock:
             number = self._open.pop(take, None)
@@ -281,6 +319,11 @@ class Tape:
         return Closest(index + 1, found, index in played, change_of(found) if found else ())
 
 
+@functools.cache
+def _pattern(hosts: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, hosts)) or r"(?!)")
+
+
 def _shared(one: bytes, other: bytes) -> int:
     """Count the bytes that two texts begin and end with alike."""
     return _prefix(one, other) + _prefix(one[::-1], other[::-1])
@@ -323,8 +366,12 @@ class Take:
 
     def chunk(self, data: bytes) -> None:
         """Note a piece of the body, as and when it arrived."""
-        if data:
+        if data and self._tape.holds(len(data)):
             self._chunks.append((Chunk(len(data), self._tape.since(self._started)), bytes(data)))
+
+    def forget(self) -> None:
+        """Let go of what was noted of the body."""
+        self._chunks.clear()
 
     def end(self, error: BaseException | None = None) -> None:
         """File the interaction: complete, given up by the program, or broken by *error*."""

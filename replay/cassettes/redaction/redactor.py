@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 import threading
@@ -65,6 +66,14 @@ class Redactor:
         ]
         with self._lock:
             self._last = max(self._last, *numbers, 0)
+
+    def anew(self) -> Redactor:
+        """Make one for another tape, with numbers of its own: a fraction of the work of a first."""
+        other = copy.copy(self)
+        other._lock = threading.Lock()
+        other._numbers, other._last, other._known = {}, 0, {}
+        other._headers_seen, other._urls_seen = {}, {}
+        return other
 
     def request(self, request: Request) -> Request:
         """Replace the secrets in *request*; what holds none is given back as it is."""
@@ -197,6 +206,18 @@ class Redactor:
 
     def _marked_up(self, spot: Spot) -> str:
         return html.escape(self._numbered(spot))
+
+
+class Unredacted(Redactor):
+    """Leaves all as it is: for a tape in memory, which is redacted before anything is written."""
+
+    def request(self, request: Request) -> Request:
+        """Give *request* back."""
+        return request
+
+    def interaction(self, interaction: Interaction) -> Interaction:
+        """Give *interaction* back."""
+        return interaction
 
 
 def _unnumbered(spot: Spot) -> str:
