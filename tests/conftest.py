@@ -16,6 +16,9 @@ ROOT = Path(__file__).parent.parent
 
 pytest_plugins = ["pytester"]
 
+WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio")]
+"""Plugins that inner runs do without: together they take as long to import as all the rest."""
+
 
 @pytest.fixture(scope="session")
 def standin() -> Iterator[str]:
@@ -68,7 +71,7 @@ class Project:
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run an inner pytest."""
-        return self.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+        return self.run(sys.executable, "-m", "pytest", *WITHOUT, *arguments)
 
 
 @pytest.fixture
