@@ -6,13 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from replay.canonical import content_hash
+
 ROOT = Path(__file__).parent.parent
+
+OWN = ("OPENAI", "ORDERS", "SHIPPING", "TEST_", "REPLAY", "GITHUB_")
+"""Beginnings of the variables that are a project's own."""
 
 pytest_plugins = ["pytester"]
 
@@ -40,6 +45,7 @@ class Project:
 
     root: Path
     env: dict[str, str]
+    memory: Path = Path()
 
     def write(self, path: str, text: str) -> Project:
         """Put a file in place."""
@@ -59,6 +65,17 @@ class Project:
         changed = {k: v for k, v in (self.env | env).items() if v}
         return replace(self, env=changed)
 
+    def once(self, what: str, folders: Iterable[str], make: Callable[[], object]) -> None:
+        """Let *make* fill *folders*; where another test had *what* made, take what it left."""
+        own = {k: v for k, v in self.env.items() if k.startswith(OWN)}
+        kept = self.memory / content_hash([what, own]).replace(":", "-")
+        if not kept.exists():
+            make()
+            for folder in folders:
+                shutil.copytree(self.root / folder, kept / folder)
+        for folder in folders:
+            shutil.copytree(kept / folder, self.root / folder, dirs_exist_ok=True)
+
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
@@ -74,8 +91,14 @@ class Project:
         return self.run(sys.executable, "-m", "pytest", *WITHOUT, *arguments)
 
 
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where recordings are kept that many tests begin with."""
+    return tmp_path_factory.mktemp("memory")
+
+
 @pytest.fixture
-def project(tmp_path: Path, standin: str) -> Project:
+def project(tmp_path: Path, standin: str, memory: Path) -> Project:
     """A project with the example agent in it, set up to talk to the stand-in."""
     shutil.copytree(
         ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__")
@@ -86,15 +109,14 @@ def project(tmp_path: Path, standin: str) -> Project:
         "[tool.pytest.ini_options]\n"
         'asyncio_mode = "auto"\n'
     )
-    own = ("OPENAI", "TEST_", "REPLAY", "GITHUB_")
-    outer = {k: v for k, v in os.environ.items() if not k.startswith(own)} | {"CI": "false"}
+    outer = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {"CI": "false"}
     env = outer | {
         "OPENAI_API_KEY": "not-a-key",
         "OPENAI_BASE_URL": f"{standin}/v1",
         "ORDERS_URL": f"{standin}/orders",
         "SHIPPING_URL": f"{standin}/shipping",
     }
-    return Project(tmp_path, env)
+    return Project(tmp_path, env, memory)
 
 
 @pytest.fixture

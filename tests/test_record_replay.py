@@ -16,8 +16,13 @@ PROMPTS = "examples/support_agent/prompts.py"
 
 
 def record(project, *arguments, entrypoint=AGENT, episode="case"):
-    done = project.replay("record", entrypoint, "--input", INPUT, "--id", episode, *arguments)
-    assert done.returncode == 0, done.stderr
+    command = ("record", entrypoint, "--input", INPUT, "--id", episode, *arguments)
+
+    def make():
+        done = project.replay(*command)
+        assert done.returncode == 0, done.stderr
+
+    project.once(" ".join(command), ["episodes"], make)
     return project
 
 

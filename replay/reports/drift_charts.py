@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from typing import Any
 
@@ -91,4 +92,6 @@ def _pygal() -> Any:
         import pygal
     except ImportError:
         raise MissingExtra("A drift report as HTML", "drift") from None
+    # It leaves a finder for its plugins of the kind that Python 3.12 no longer knows.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
     return pygal
