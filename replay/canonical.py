@@ -15,6 +15,9 @@ from replay.model import Difference, Headers, Json, Request
 KEY_SCHEMA = 1
 """Version of `request_key`; it is written to every manifest."""
 
+DEPTH = 200
+"""Nesting of JSON that is looked into: far beyond any payload, and far below Python's own limit."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MISSING = "(absent)"
 
@@ -110,9 +113,27 @@ def json_body(body: bytes) -> Json:
     if body.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return parsed_json(body)
+    except ValueError:
         return None
+
+
+def parsed_json(text: str | bytes) -> Json:
+    """
+    Parse *text*, which a stranger may have nested so deep that nothing could walk through it.
+
+    Raises:
+        ValueError: it is not JSON, or nested deeper than `DEPTH` levels.
+
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    signs: tuple[Any, Any] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    if sum(map(text.count, signs)) > DEPTH and _is_deep(value):
+        raise ValueError("nested too deep")
+    return value
 
 
 def header(headers: Headers, name: str) -> str:
@@ -168,6 +189,17 @@ def without_secrets(value: Json) -> Json:
     if isinstance(value, dict):
         return {without_secrets(key): without_secrets(item) for key, item in value.items()}
     return value
+
+
+def _is_deep(value: Json) -> bool:
+    """Whether *value* is nested deeper than `DEPTH` levels, looked at level by level."""
+    level = [value]
+    for _ in range(DEPTH + 1):
+        collections = (item for item in level if isinstance(item, dict | list))
+        level = [i for c in collections for i in (c.values() if isinstance(c, dict) else c)]
+        if not level:
+            return False
+    return True
 
 
 def _without_placeholders(request: Request) -> Request:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replay.canonical import canonical_json
+from replay.cassettes.edits import byte_size
 from replay.cassettes.redaction.deltas import events
 from replay.cassettes.redaction.detection import Detector, Spot
 from replay.cassettes.redaction.known import ACCOUNTS
@@ -97,7 +98,7 @@ class Scanner:
     def _place(self, text: str, media: str, spot: Spot) -> str:
         """Say where in a body it stands: its path, if it is in JSON, else the byte."""
         at = spot.spans[0][0]
-        byte = f"byte {len(text[:at].encode('utf-8', 'surrogateescape'))}"
+        byte = f"byte {byte_size(text[:at])}"
         return self._shown(_path(text, media, at) or byte, byte)
 
     def _shown(self, place: str, instead: str) -> str:
