@@ -222,11 +222,19 @@ def matching(data: bytes) -> None:
         assert _RULES.key(request) == _RULES.key(replace(request))
         _RULES.fields(request)
         _RULES.tokens(request)
+    parts = data.replace(b"--", b"")
+    assert len({_RULES.key(_form(name, parts)) for name in (b"one", b"Other", b"a.b(c")}) == 1
     request = Request(data[:40].decode("latin-1"), data.decode("latin-1"), (), data)
     _RULES.key(request)
     if (value := json_body(data)) is not None:
         spelled = replace(request, body=canonical_json(value).encode("utf-8", "surrogatepass"))
         assert request_key(request) == request_key(spelled)
+
+
+def _form(boundary: bytes, part: bytes) -> Request:
+    media = f'multipart/form-data; Boundary="{boundary.decode()}"'
+    start, end = b"--" + boundary + b"\r\n\r\n", b"\r\n--" + boundary + b"--\r\n"
+    return Request("POST", _URLS[0], (("content-type", media),), start + part + end)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

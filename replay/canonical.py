@@ -91,17 +91,19 @@ def canonical_url(url: str) -> str:
         host = f"[{host}]"
     if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
         host = f"{host}:{port}"
-    query = urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))
+    fields = sorted(parse_qsl(parts.query, keep_blank_values=True))
+    query = urlencode(fields, errors="surrogatepass")
     return urlunsplit((parts.scheme.lower(), host, parts.path or "/", query, ""))
 
 
 def canonical_body(request: Request) -> bytes:
     """Reduce the body to its meaning: JSON with sorted keys, sorted form fields, else bytes."""
-    media = header(request.headers, "content-type").lower()
+    content_type = header(request.headers, "content-type")
+    media = content_type.lower()
     if "x-www-form-urlencoded" in media:
         return canonical_json(_form(request.body)).encode("utf-8", "surrogatepass")
     if "multipart/" in media:
-        return _without_boundary(request.body, media)
+        return _without_boundary(request.body, content_type)
     value = json_body(request.body)
     if value is None:
         return request.body
@@ -129,10 +131,10 @@ def parsed_json(text: str | bytes) -> Json:
     try:
         value = json.loads(text)
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
     signs: tuple[Any, Any] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
     if sum(map(text.count, signs)) > DEPTH and _is_deep(value):
-        raise ValueError("nested too deep")
+        raise ValueError(f"it is nested deeper than {DEPTH} levels")
     return value
 
 
@@ -226,11 +228,13 @@ def _form(body: bytes) -> list[tuple[str, str]]:
     return sorted(parse_qsl(body.decode("utf-8", "surrogateescape"), keep_blank_values=True))
 
 
-def _without_boundary(body: bytes, media: str) -> bytes:
-    found = re.search(r'boundary="?([^";,]+)', media)
+def _without_boundary(body: bytes, content_type: str) -> bytes:
+    """Let all boundaries have one name, where they stand as such: a part may hold the same text."""
+    found = re.search(r'(?i:boundary)="?([^";,]+)', content_type)
     if not found:
         return body
-    return re.sub(re.escape(found[1].encode()), b"boundary", body, flags=re.IGNORECASE)
+    name = re.escape(found[1].encode("utf-8", "surrogatepass"))
+    return re.sub(rb"(?m)^--" + name + rb"(?=(?:--)?\r?$)", b"--boundary", body)
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replay.visible import inline, uncommanding, visible
+
 if TYPE_CHECKING:
     from replay.model import Closest, Difference
 
@@ -205,7 +207,7 @@ class Damaged(ReplayError):
 
     def __str__(self) -> str:
         place = f"{self.path}, line {self.line}" if self.line else self.path
-        lines = [f"{place}: {self.what}.", "Nothing was overwritten."]
+        lines = [f"{inline(place)}: {inline(self.what)}.", "Nothing was overwritten."]
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
@@ -293,12 +295,17 @@ class BadSetting(ReplayError):
         return f"{self.name} = {self.value!r} is not a setting we know. It takes: {self.wanted}."
 
 
+def shown(error: BaseException) -> str:
+    """Give the sentence of *error* to a terminal or a log, which obeys nothing that is in it."""
+    return uncommanding(visible(str(error)))
+
+
 def difference_lines(differences: Iterable[Difference], now: str) -> list[str]:
     """Show each difference as its path and both values, recorded above *now* (`sent`, `now`)."""
     shown = list(differences)
     lines = []
     for difference in shown[:_SHOWN]:
-        lines.append(f"  {difference.path or '(everything)'}")
+        lines.append(f"  {inline(difference.path) or '(everything)'}")
         lines += [f"    {line}" for line in _both(difference.recorded, difference.now, now)]
     if len(shown) > _SHOWN:
         lines.append(f"  … and {len(shown) - _SHOWN} more")
@@ -331,7 +338,7 @@ def _both(recorded: object, now: object, word: str) -> list[str]:
 
 def _line_diff(recorded: str, now: str) -> list[str]:
     diff = difflib.unified_diff(recorded.splitlines(), now.splitlines(), n=1, lineterm="")
-    lines = [line[:_WIDTH] for line in diff if not line.startswith(("---", "+++", "@@"))]
+    lines = [visible(line[:_WIDTH]) for line in diff if not line.startswith(("---", "+++", "@@"))]
     left_out = len(lines) - _SHOWN_LINES
     return [*lines[:_SHOWN_LINES], *([f"… and {left_out} more lines"] if left_out > 0 else [])]
 

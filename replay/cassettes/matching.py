@@ -149,7 +149,7 @@ def _path(path: str) -> str:
 def _without_query(url: str, names: frozenset[str]) -> str:
     parts = urlsplit(url)
     kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in names]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+    return urlunsplit(parts._replace(query=urlencode(kept, errors="surrogatepass")))
 
 
 def _without_paths(body: bytes, paths: tuple[str, ...]) -> bytes:

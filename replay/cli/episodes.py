@@ -10,7 +10,7 @@ import click
 
 from replay.cli.context import open_store
 from replay.config import Config
-from replay.errors import ReplayError
+from replay.errors import ReplayError, shown
 
 
 @click.command("run")
@@ -77,7 +77,7 @@ def list_(config: Config, as_json: bool) -> None:
                 import_bundle(store, path)
             except ReplayError as error:
                 damaged = 2
-                click.echo(str(error), err=True)
+                click.echo(shown(error), err=True)
         rows, incomplete = store.summaries(), store.incomplete()
     (show_list_json if as_json else show_list)(rows, incomplete, console())
     sys.exit(damaged)

@@ -131,7 +131,7 @@ def _present(folder: Path) -> list[Path]:
 def _listed(folder: Path, revision: str) -> list[str]:
     root = folder if folder.is_dir() else folder.parent
     scope = "." if folder.is_dir() else folder.name
-    text = _git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", scope).decode()
+    text = _git(root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", revision, scope).decode()
     return [name for name in text.split("\0") if name.endswith(SUFFIXES)]
 
 
@@ -143,7 +143,7 @@ def _content(folder: Path, revision: str, name: str) -> bytes:
 
 def _blob(folder: Path, revision: str, name: str) -> bytes:
     root = folder if folder.is_dir() else folder.parent
-    return _git(root, "show", f"{revision}:./{name}")
+    return _git(root, "show", "--end-of-options", f"{revision}:./{name}")
 
 
 def _git(root: Path, *arguments: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from replay.drift.report import Report
 from replay.drift.trends import Trend
 from replay.errors import MissingExtra
+from replay.visible import visible
 
 _HEIGHT = 28
 _TRENDS = 6
@@ -45,7 +46,7 @@ def trend_charts(report: Report) -> list[tuple[str, str]]:
             **_shared(), height=260, x_label_rotation=30, legend_at_bottom=True
         )
         for trend in trends:
-            chart.add(trend.model or "no model", list(trend.points))
+            chart.add(visible(trend.model) or "no model", list(trend.points))
         drawn.append((measure, _svg(chart)))
     return drawn
 
