@@ -1,1 +1,1 @@
-"""Fuzzing: what every reader promises for any bytes at all, and a command that tries to break it."""
+"""Fuzzing: what every reader promises for any bytes, and a command that tries to break it."""

@@ -25,7 +25,7 @@ WORDS = (
     *("choices", "delta", "messages", "model", "usage", "candidates", "parts", "output", "text"),
     *("tool_calls", "function", "arguments", "input", "system", "error", "bytes", "index", "role"),
     *("call", "sent", "received", "manifest", "recording", "ended", "answer", "at", "text"),
-    *("name=\\\\\"", "boundary", "api_key", "password", "-----BEGIN PRIVATE KEY-----", "://a:b@"),
+    *('name=\\\\"', "boundary", "api_key", "password", "-----BEGIN PRIVATE KEY-----", "://a:b@"),
 )
 
 
@@ -81,7 +81,12 @@ def _bodies() -> Iterator[bytes]:
     for number in range(_SEEDS):
         interaction = planted(random).interaction
         assert interaction.response
-        yield bytes([number]) + interaction.request.body[:1500] + b"\0\0" + interaction.response.body[:2000]
+        yield (
+            bytes([number])
+            + interaction.request.body[:1500]
+            + b"\0\0"
+            + interaction.response.body[:2000]
+        )
 
 
 _SOURCES = {

@@ -73,8 +73,7 @@ def cassette(data: bytes) -> None:
     """A cassette is read or refused; what is read can be written, and is read again as it was."""
     try:
         source = read_source(_PATH, data)
-    except Damaged as error:
-        assert str(error).isprintable() or "\n" in str(error)
+    except Damaged:
         return
     for interaction in source.interactions:
         request_key(interaction.request)

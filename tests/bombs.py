@@ -16,6 +16,7 @@ import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import brotli
@@ -23,6 +24,7 @@ import zstandard
 
 from replay.cassettes.cleaning import scan
 from replay.cassettes.files import read_cassette
+from replay.cassettes.redaction import Redactor
 from replay.config import Redaction
 from replay.errors import Damaged
 
@@ -32,17 +34,21 @@ MEMORY = 2 * 2**30
 SECONDS = 60
 """Of processor time, for all together."""
 
+ROOT = Path(__file__).parent.parent
+
 HALF = {"headers": {}, "body": None, "method": "POST", "uri": "http://x/"}
 ANSWER = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": ""}}
 
 
-def cassette(sent: bytes = b"", got: bytes = b"", coding: str = "", media: str = "text/plain") -> str:
+def cassette(
+    sent: bytes = b"", got: bytes = b"", coding: str = "", media: str = "text/plain"
+) -> str:
     """A cassette of one interaction, with binary bodies."""
-    headers = {"content-type": [media]} | ({"content-encoding": [coding]} if coding else {})
-    lines = [f"{name}: [{value[0]}]" for name, value in headers.items()]
-    both = "{" + ", ".join(lines) + "}"
+    coded = f", content-encoding: [{coding}]" if coding else ""
+    both = f"{{content-type: [{media}]{coded}}}"
     return (
-        f"version: 1\ninteractions:\n- request: {{method: POST, uri: 'http://x/', headers: {both},\n"
+        "version: 1\ninteractions:\n"
+        f"- request: {{method: POST, uri: 'http://x/', headers: {both},\n"
         f"    body: !!binary {b64encode(sent).decode()}}}\n"
         f"  response: {{status: {{code: 200, message: OK}}, headers: {both},\n"
         f"    body: {{string: !!binary {b64encode(got).decode()}}}}}\n"
@@ -55,6 +61,7 @@ def zeros(mebibytes: int, compress: Callable[[bytes], bytes], flush: Callable[[]
     return b"".join([*(compress(mebibyte) for _ in range(mebibytes)), flush()])
 
 
+@cache
 def gzipped(mebibytes: int) -> bytes:
     packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
     return zeros(mebibytes, packer.compress, packer.flush)
@@ -93,13 +100,16 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "one-alias-often.yaml": ("refused", lambda: f"a: &a {'x' * 10**6}\nb: [{'*a, ' * 200}]"),
     "merges.yaml": (
         "refused",
-        lambda: "interactions:\n<<: [" + ", ".join(f"{{k{n}: 1}}" for n in range(60_000)) + "]",
+        lambda: "interactions:\n<<: [" + ", ".join(f"{{k{n}: 1}}" for n in range(20_000)) + "]",
     ),
     "merge-of-merges.yaml": (
         "refused",
-        lambda: "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" if n else "a0: &a0 {k: 1}\n" for n in range(40)),
+        lambda: "".join(
+            f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" if n else "a0: &a0 {k: 1}\n"
+            for n in range(40)
+        ),
     ),
-    "sexagesimal.yaml": ("refused", lambda: "a: 1" + ":1" * 10**6),
+    "sexagesimal.yaml": ("refused", lambda: "a: 1" + ":1" * 200_000),
     "digits.yaml": ("refused", lambda: "a: " + "9" * 10**6),
     "hexadecimal.yaml": ("refused", lambda: "version: 0x" + "f" * 10**6 + "\ninteractions: []"),
     "infinite-status.yaml": (
@@ -110,14 +120,16 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "deep-block.yaml": ("refused", lambda: "- " * 10**5),
     "deep.json": ("refused", lambda: '{"a":' * 10**5),
     "deep-closed.json": ("refused", lambda: "[" * 900 + "]" * 900),
-    "many-keys.yaml": ("refused", lambda: "".join(f"k{n}: 1\n" for n in range(300_000))),
-    "many-numbers.json": ("refused", lambda: "[" + "1234567," * 4 * 2**20 + "1]"),
+    "many-keys.yaml": ("refused", lambda: "".join(f"k{n}: 1\n" for n in range(100_000))),
+    "many-numbers.json": ("refused", lambda: "[" + "1234567," * 2 * 2**20 + "1]"),
     "many-objects.json": ("refused", lambda: "[" + "{}," * 3 * 10**6 + "{}]"),
     "many-documents.yaml": ("refused", lambda: "--- a\n" * 10**5),
     "huge-number.json": ("refused", lambda: '{"version": 1e999, "interactions": []}'),
     "half-a-character.json": (
         "refused",
-        lambda: json.dumps({"interactions": [{"request": HALF | {"uri": "\ud800"}, "response": ANSWER}]}),
+        lambda: json.dumps(
+            {"interactions": [{"request": HALF | {"uri": "\ud800"}, "response": ANSWER}]}
+        ),
     ),
     "nul.yaml": ("refused", lambda: b"interactions: []\0"),
     "nul.json": ("refused", lambda: b'{"interactions": [\0]}'),
@@ -133,23 +145,33 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "file-in-a-body.yaml": ("read", lambda: cassette(got=gzipped(300))),
     "files-in-files.yaml": ("read", lambda: cassette(got=nested(100))),
     "messages-of-no-length.yaml": ("read", lambda: cassette(got=message(0, 0), media=AMAZON)),
-    "headers-beyond-the-message.yaml": ("read", lambda: cassette(got=message(20, 2**32 - 1), media=AMAZON)),
+    "headers-beyond-the-message.yaml": (
+        "read",
+        lambda: cassette(got=message(20, 2**32 - 1), media=AMAZON),
+    ),
     "keys-in-a-chain.yaml": ("read", lambda: cassette(got=KEYS * 5_000)),
     "homes-in-a-chain.yaml": ("read", lambda: cassette(got=b"/home/ann" * 20_000)),
-    "addresses-in-addresses.yaml": ("read", lambda: cassette().replace("http://x/", "http://x/" + "?a=" * 20_000)),
+    "addresses-in-addresses.yaml": (
+        "read",
+        lambda: cassette().replace("http://x/", "http://x/" + "?a=" * 20_000),
+    ),
     "cookie-of-line-ends.yaml": (
         "read",
-        lambda: cassette().replace("content-type: [", 'cookie: ["' + "\\n" * 50_000 + 'x"], content-type: [', 1),
+        lambda: cassette().replace(
+            "content-type: [", 'cookie: ["' + "\\n" * 50_000 + 'x"], content-type: [', 1
+        ),
     ),
 }
 """By the name of the file: what has to become of it, and how it is made."""
 
 
 def defuse(path: Path) -> str:
-    """Read and scan the file."""
+    """Scan the file, read it, and redact what is in it."""
     scan(path, Redaction())
     try:
-        read_cassette(path)
+        redactor = Redactor()
+        for interaction in read_cassette(path).interactions:
+            redactor.interaction(interaction)
     except Damaged as error:
         return "refused" if len(str(error)) < 2_000 else "too much was said"
     return "read"

@@ -14,7 +14,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from replay.cassettes.files import write_cassette
 from replay.cli import main
 from replay.drift.report import Pair, report
 from replay.errors import CassetteMiss, Damaged, shown
@@ -30,7 +29,7 @@ SCRIPT = "<script>document.body.id='ran'</script>"
 MARKUP = (
     f"</pre></code></style></title></textarea>{SCRIPT}"
     "<img src=x onerror=\"document.body.id='ran'\"><svg onload=\"document.body.id='ran'\"></svg>"
-    '" onfocus="document.body.id=\'ran\'" autofocus x="\' onclick=\'x'
+    "\" onfocus=\"document.body.id='ran'\" autofocus x=\"' onclick='x"
     "<a href=\"javascript:document.body.id='ran'\">a</a><base href=//evil><meta http-equiv=refresh "
     "content='0;url=//evil'><form action=//evil><iframe srcdoc=x></iframe>{{ 7 * 7 }}{% raw %}<!--"
 )
@@ -60,7 +59,9 @@ def hostile(text):
             response_format={other: other},
         )
         response = replace(made.response, headers=((f"x-{text}", other), ("server", other)))
-        plain = replace(made, response=Response(500, other, ((other, other),), other.encode("utf-8", "replace")))
+        plain = replace(
+            made, response=Response(500, other, ((other, other),), other.encode("utf-8", "replace"))
+        )
         days = range(1, 4)
         return tuple(
             run(
@@ -86,7 +87,9 @@ class Shape(HTMLParser):
     def handle_starttag(self, tag, attrs):
         names = [name for name, _ in attrs]
         self.found.add((tag, *sorted(names)))
-        self.values += [(name, value) for name, value in attrs if name in ("href", "src", "id", "xlink:href")]
+        self.values += [
+            (name, value) for name, value in attrs if name in ("href", "src", "id", "xlink:href")
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +150,7 @@ def rendered(markdown):
     return [token for token in inner if token.type != "code_inline"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.text(st.sampled_from("`|\\@<>[]()!# \n\ta*_~&:/h"), max_size=40))
 @example("\\| @team")
 @example("\\\\| @team `")
@@ -203,7 +206,10 @@ def cassettes(tmp_path, monkeypatch):
     (tmp_path / f"{name}.json").write_text(json_cassette)
     (tmp_path / "keys.json").write_text(json.dumps({EVIL.replace("\udc80", ""): 1}))
     (tmp_path / "tag.yaml").write_text('a: !<tag:\\e[2J> b\n"\\e]0;x\\a": !!int "\\e[2J"\n')
-    secret = {"Authorization": ["Bearer abcdefghij0123456789"], "x-\x1b[2J": ["sk-proj-" + "a1B2" * 12]}
+    secret = {
+        "Authorization": ["Bearer abcdefghij0123456789"],
+        "x-\x1b[2J": ["sk-proj-" + "a1B2" * 12],
+    }
     good = {"request": {"method": "GET", "uri": "http://x/?\x1b[2J\n::error::x", "headers": secret}}
     answer = {"status": {"code": 200, "message": "\x1b[2J"}, "body": {"string": "x"}, "headers": {}}
     whole = {"interactions": [good | {"response": answer}]}
@@ -242,7 +248,10 @@ def test_a_miss_only_shows_what_was_recorded():
     """Also its line diff, whose lines would begin as a CI's commands do."""
 
     lines = f"same\n::error::same\n{STEERING}"
-    found = (Difference(f"messages[0].{EVIL}", f"{lines}\na", f"{lines}\nb"), Difference("x", 1, EVIL))
+    found = (
+        Difference(f"messages[0].{EVIL}", f"{lines}\na", f"{lines}\nb"),
+        Difference("x", 1, EVIL),
+    )
     text = shown(CassetteMiss("POST http://x", "a cassette", Closest(1, found, change=("prompt",))))
 
     assert "recorded" in text
@@ -278,7 +287,10 @@ def test_a_fold_makes_no_command():
 
 
 def test_emoji_and_markup_stay_text():
-    assert printed(lambda out: out.print(quoted(":warning: [red]x[/red]"))) == ":warning: [red]x[/red]\n"
+    assert (
+        printed(lambda out: out.print(quoted(":warning: [red]x[/red]")))
+        == ":warning: [red]x[/red]\n"
+    )
 
 
 def test_json_in_a_log_stays_the_same_json():

@@ -87,6 +87,10 @@ class Compiled:
             self._prepare()
             _write(self._path(data), _dumped(cassette))
 
+    def forget(self, data: bytes) -> None:
+        """Delete the compiled form of *data*, which holds what was to be taken out of it."""
+        self._path(data).unlink(missing_ok=True)
+
     def _path(self, data: bytes) -> Path:
         return self.folder / f"{sha256(data).hexdigest()}.v{FORMAT}"
 

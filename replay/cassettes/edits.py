@@ -52,7 +52,7 @@ def carried(chunks: Sequence[Chunk], moved: Sequence[Moved]) -> tuple[Chunk, ...
 
 
 def byte_size(text: str) -> int:
-    """Count the bytes of *text*, of which `surrogateescape` may have put some as half characters."""
+    """Count the bytes of *text*, where `surrogateescape` may have made half characters of some."""
     if text.isascii():
         return len(text)
     return len(text.encode("utf-8", "surrogatepass")) - 2 * len(_ESCAPED.findall(text))

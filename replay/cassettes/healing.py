@@ -18,7 +18,6 @@ from replay.cassettes.limits import Allowance
 from replay.cassettes.yaml_v1 import UNANSWERED, Facts, Parts
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
 
-
 MOST = 10**15
 """What no number in a cassette reaches; in seconds, 30 million years."""
 

@@ -74,15 +74,17 @@ def _shared() -> dict[str, Any]:
 
 
 def _svg(chart: Any) -> str:
-    chart.add_xml_filter(_without_scripts)
+    chart.add_xml_filter(_bare)
     svg: str = chart.render(is_unicode=True, disable_xml_declaration=True)
     return svg
 
 
-def _without_scripts(root: Any) -> Any:
+def _bare(root: Any) -> Any:
+    """Take out scripts, and the title, which names the library where the figure has its own."""
     for parent in list(root.iter()):
         for child in list(parent):
-            if str(child.tag).rpartition("}")[2] == "script":
+            tag = str(child.tag).rpartition("}")[2]
+            if tag == "script" or (tag == "title" and parent is root):
                 parent.remove(child)
     return root
 

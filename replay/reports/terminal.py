@@ -176,7 +176,7 @@ def show_list(rows: Iterable[Summary], incomplete: Iterable[Incomplete], out: Co
     out.print(table)
     for item in incomplete:
         out.print(
-            f"\nIncomplete: {quoted(item.episode)}, begun {quoted(item.started)} by process {item.pid}: "
+            f"\nIncomplete: {quoted(item.episode)}, begun {item.started} by process {item.pid}: "
             f"{len(item.interactions)} complete interactions are kept, no recording was made."
         )
 

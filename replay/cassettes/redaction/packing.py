@@ -123,7 +123,11 @@ class _Messages:
 def _decoded(response: Response) -> Response:
     """Decode chunk by chunk, or, where that fails, the whole, which then came with the last one."""
     plain, chunks = decoded(response, limit=_LARGEST), response.chunks
-    whole = decoded(replace(response, chunks=()), limit=_LARGEST) if plain.body == response.body else plain
+    whole = (
+        decoded(replace(response, chunks=()), limit=_LARGEST)
+        if plain.body == response.body
+        else plain
+    )
     if whole.body == plain.body or not chunks:
         return plain
     last = Chunk(len(whole.body), chunks[-1].at)
