@@ -17,6 +17,7 @@ from fuzz.corpus import seeds
 from fuzz.targets import SECRET, TARGETS
 from replay.canonical import DEPTH, json_body, parsed_json, request_key
 from replay.cassettes.check import cassette_paths
+from replay.cassettes.cleaning import scan
 from replay.cassettes.conversion import convert
 from replay.cassettes.files import read_cassette, write_cassette
 from replay.cassettes.redaction import Redactor
@@ -24,11 +25,15 @@ from replay.cassettes.routing import using
 from replay.cassettes.scanner import Scanner
 from replay.cassettes.tape import Tape
 from replay.cassettes.yaml_values import parse_yaml
-from replay.drift.sources import revisions
+from replay.config import Redaction
+from replay.drift.report import report
+from replay.drift.sources import paired, revisions
 from replay.episodes.store import Store
 from replay.errors import BadName, Damaged, NothingToCompare
 from replay.model import Episode, Failure, Interaction, Request, Response
+from replay.reports.drift_json import drift_json
 from tests.bombs import AMAZON, BOMBS, ROOT, message
+from tests.planting import deltas, read_stream
 from tests.planting import message as framed
 from tests.server import plain, scripted
 from tests.talking import call, run
@@ -51,6 +56,7 @@ FOUND = [
     ("hidden", message(20, 2**32 - 1)),
     ("call", b"\x00" + b"[" * 990 + b"]" * 990 + b"\0\0" + b'{"a":' * 400 + b"1" + b"}" * 400),
     ("matching", b'{"a":' * 450 + b"1" + b"}" * 450),
+    ("matching", b"//[0]"),
     ("redaction", b"\x03?a=?a=\0" + b"?a=" * 1_200),
     ("redaction", b"\x02" + message(16, 0) + b"\0x"),
 ]
@@ -174,6 +180,34 @@ def test_an_event_in_base64_is_looked_into():
     assert b64encode(SECRET.encode()[:30])[:38] not in redacted(body, AMAZON)
 
 
+def test_a_key_that_a_stream_has_cut_is_found_in_an_output():
+    """A program may hand on what it got as it came."""
+
+    pieces = [f"data: {json.dumps(event)}\n\n" for event in deltas("chat", _cut(KEY.decode()))]
+
+    found = Redactor().json({"text": "".join(pieces)})
+
+    assert read_stream(found["text"].encode()) == "<secret:openai-key>"
+
+
+def _cut(text):
+    return [text[at : at + 5] for at in range(0, len(text), 5)]
+
+
+def test_what_was_fixed_leaves_no_compiled_form(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("")
+    path, request = tmp_path / "x.json", {"method": "GET", "uri": "http://x/", "body": "x" * 20_000}
+    answer = {"status": {"code": 200}, "headers": {}, "body": {"string": KEY.decode()}}
+    path.write_text(json.dumps({"interactions": [{"request": request, "response": answer}]}))
+    read_cassette(path)
+    kept = list((tmp_path / ".replay").rglob("*.v*"))
+
+    scan(path, Redaction(), fix=True)
+
+    assert [SECRET.encode() in form.read_bytes() for form in kept if form.exists()] == []
+    assert kept
+
+
 # What no text can hold
 
 
@@ -269,6 +303,20 @@ def test_conversion_writes_through_no_link(tmp_path):
 
     assert outside.read_text() == "precious"
     assert not (target / "x.yaml").is_symlink()
+
+
+def test_no_secret_of_another_tool_gets_into_a_report(tmp_path):
+    """Drift is told to everybody; the cassettes that it reads may be from before redaction."""
+
+    for name in ("old", "new"):
+        answer = {"status": 200, "headers": {}, "body": {"string": f"{KEY.decode()}{name}"}}
+        request = {"method": "GET", "uri": f"http://[{name}?key={SECRET}", "headers": {}}
+        text = json.dumps({"interactions": [{"request": request, "response": answer}]})
+        (tmp_path / f"{name}.json").write_text(text)
+
+    pairs = list(paired([tmp_path / "old.json"], [tmp_path / "new.json"]))
+
+    assert SECRET not in drift_json(report("old", "new", pairs))
 
 
 def test_a_revision_is_no_option_of_git(tmp_path):
