@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replay.visible import inline, uncommanding, visible
+
 if TYPE_CHECKING:
     from replay.model import Closest, Difference
 
@@ -466,7 +468,7 @@ class Damaged(ReplayError):
 
     def __str__(self) -> str:
         place = f"{self.path}, line {self.line}" if self.line else self.path
-        lines = [f"{place}: {self.what}.", "Nothing was overwritten."]
+        lines = [f"{inline(place)}: {inline(self.what)}.", "Nothing was overwritten."]
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
@@ -635,6 +637,11 @@ class ShapeChanged(ReplayError):
         )
 
 
+def shown(error: BaseException) -> str:
+    """Give the sentence of *error* to a terminal or a log, which obeys nothing that is in it."""
+    return uncommanding(visible(str(error)))
+
+
 def difference_lines(
     differences: Iterable[Difference], now: str, *, was: str = "recorded"
 ) -> list[str]:
@@ -642,7 +649,7 @@ def difference_lines(
     shown = list(differences)
     lines = []
     for difference in shown[:_SHOWN]:
-        lines.append(f"  {difference.path or '(everything)'}")
+        lines.append(f"  {inline(difference.path) or '(everything)'}")
         lines += [f"    {line}" for line in _both(difference.recorded, difference.now, was, now)]
     if len(shown) > _SHOWN:
         lines.append(f"  … and {len(shown) - _SHOWN} more")
@@ -675,7 +682,7 @@ def _both(recorded: object, now: object, was: str, word: str) -> list[str]:
 
 def _line_diff(recorded: str, now: str) -> list[str]:
     diff = difflib.unified_diff(recorded.splitlines(), now.splitlines(), n=1, lineterm="")
-    lines = [line[:_WIDTH] for line in diff if not line.startswith(("---", "+++", "@@"))]
+    lines = [visible(line[:_WIDTH]) for line in diff if not line.startswith(("---", "+++", "@@"))]
     left_out = len(lines) - _SHOWN_LINES
     return [*lines[:_SHOWN_LINES], *([f"… and {left_out} more lines"] if left_out > 0 else [])]
 

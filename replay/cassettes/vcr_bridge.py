@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -26,6 +27,9 @@ Route = Callable[[Request], Tape | None]
 # httpx has a hook of its own. vcrpy's patch of http.client makes it swap every patched class back
 # for a moment on each connection, and other threads escape through that window.
 _NOT_PATCHED = ("httplib", "httpx", "httpx2")
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""Bytes of a header that are no UTF-8, as aiohttp gives them; no file could hold them so."""
 
 
 @contextmanager
@@ -199,7 +203,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         if take is None:
             return
         status = response["status"]
-        take.answered(status["code"], status["message"] or "", _pairs(response["headers"]))
+        take.answered(status["code"], _str(status["message"] or ""), _pairs(response["headers"]))
         take.chunk((response.get("body") or {}).get("string") or b"")
         take.end()
 
@@ -282,7 +286,8 @@ def _pairs(headers: Any) -> Headers:
 
 
 def _str(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return _UNDECODED.sub(lambda sign: chr(ord(sign[0]) - 0xDC00), text)
 
 
 def _vcr_response(interaction: Interaction) -> dict[str, Any]:

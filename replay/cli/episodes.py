@@ -11,7 +11,7 @@ import click
 
 from replay.cli.context import complete_episode, filter_of, filtered
 from replay.config import Config
-from replay.errors import ReplayError, ReplayStop
+from replay.errors import ReplayError, ReplayStop, shown
 from replay.model import Episode
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def list_(config: Config, /, as_json: bool, **options: Any) -> None:
         rows, incomplete = store.summaries(filter_of(options)), store.incomplete()
     (show_list_json if as_json else show_list)(rows, incomplete, console())
     for error in damaged:
-        click.echo(str(error), err=True)
+        click.echo(shown(error), err=True)
     sys.exit(2 if damaged else 0)
 
 
@@ -149,7 +149,7 @@ def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: 
     with reading(config) as (store, damaged):
         hits = store.search(" ".join(words), filter_of(options))
     for error in damaged:
-        click.echo(str(error), err=True)
+        click.echo(shown(error), err=True)
     (show_hits_json if as_json else show_hits)(hits, console())
     sys.exit(2 if damaged else 0 if hits else 1)
 
@@ -201,7 +201,7 @@ def import_(config: Config, files: tuple[Path, ...], name: str) -> NoReturn:
                 done = import_file(store, path, config.redact, name)
             except ReplayError as error:
                 refused = 2
-                click.echo(str(error), err=True)
+                click.echo(shown(error), err=True)
             else:
                 click.echo(f"{done.episode.id}: {done.new} new recordings, from a {done.form}")
     sys.exit(refused)

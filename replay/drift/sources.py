@@ -10,6 +10,7 @@ from pathlib import Path
 from replay.cassettes.check import SUFFIXES, cassette_paths
 from replay.cassettes.files import read_cassette
 from replay.cassettes.reading import CassetteFile, read_source
+from replay.cassettes.redaction import Redactor
 from replay.drift.report import LeftOut, Pair
 from replay.errors import Damaged, NothingToCompare
 from replay.model import Episode, Manifest, Recording
@@ -90,9 +91,14 @@ def versions(episode: Episode, before: str, after: str) -> Pair:
 
 
 def recording_of(cassette: CassetteFile) -> Recording:
-    """Take a cassette for a recording: it knows its calls, and sometimes when they were made."""
+    """
+    Take a cassette for a recording: it knows its calls, and sometimes when they were made.
+
+    Another tool may have left secrets in it, and a report is for everybody.
+    """
     began = cassette.began.isoformat() if cassette.began else ""
-    return Recording(replace(_UNKNOWN, clock=began), cassette.interactions)
+    redacted = map(Redactor().interaction, cassette.interactions)
+    return Recording(replace(_UNKNOWN, clock=began), tuple(redacted))
 
 
 def _version(recording: Recording) -> str:
@@ -131,7 +137,9 @@ def _present(folder: Path) -> list[Path]:
 def _listed(folder: Path, revision: str) -> list[str]:
     root = folder if folder.is_dir() else folder.parent
     scope = "." if folder.is_dir() else folder.name
-    text = _git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", scope).decode()
+    text = _git(
+        root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", revision, scope
+    ).decode()
     return [name for name in text.split("\0") if name.endswith(SUFFIXES)]
 
 
@@ -143,7 +151,7 @@ def _content(folder: Path, revision: str, name: str) -> bytes:
 
 def _blob(folder: Path, revision: str, name: str) -> bytes:
     root = folder if folder.is_dir() else folder.parent
-    return _git(root, "show", f"{revision}:./{name}")
+    return _git(root, "show", "--end-of-options", f"{revision}:./{name}")
 
 
 def _git(root: Path, *arguments: str) -> bytes:

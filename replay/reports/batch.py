@@ -9,13 +9,13 @@ from typing import Self
 from xml.etree import ElementTree as Xml
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from replay.batch.report import Report, Result, report_json
 from replay.errors import difference_lines
 from replay.model import Kind
+from replay.reports.terminal import quoted
 
 _SHOWN = 20
 
@@ -59,9 +59,9 @@ def show_batch(report: Report, out: Console) -> None:
         table.add_row(kind, f"{count:,}")
     out.print(table)
     for result in report.failed[:_SHOWN]:
-        out.print(f"\n[bold]{escape(str(result.run))}[/]  {_said(result)}")
+        out.print(f"\n[bold]{quoted(str(result.run))}[/]  {_said(result)}")
         for line in _lines(result):
-            out.print(escape(f"  {line}"), soft_wrap=True)
+            out.print(f"  {quoted(line)}", soft_wrap=True)
     if len(report.failed) > _SHOWN:
         out.print(f"\n… and {len(report.failed) - _SHOWN:,} more (--json FILE has all)")
     out.print(f"\n{_sum(report)}")

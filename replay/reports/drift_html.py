@@ -10,6 +10,7 @@ from replay.drift.gates import Passage
 from replay.drift.kinds import Side
 from replay.drift.report import Report
 from replay.reports.drift_charts import findings_chart, trend_charts
+from replay.visible import visible
 
 _FINDINGS = 25
 _INSTANCES = 40
@@ -23,6 +24,7 @@ def drift_html(report: Report, passed: Sequence[Passage] = ()) -> str:
         loader=PackageLoader("replay.reports"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -51,6 +53,11 @@ def _deltas(report: Report) -> list[str]:
         if not name.startswith("output")
         and any(row.before.get(name) != row.after.get(name) for row in report.rows)
     ]
+
+
+def _seen(value: Any) -> Any:
+    """Spell out what a browser would not show, or show elsewhere than it stands."""
+    return visible(value) if type(value) is str else value
 
 
 def _safe(svg: str) -> Any:

@@ -107,7 +107,7 @@ class Redactor:
         """
         if isinstance(value, str):
             known = self._without_known(value)
-            return _without_numbers(self._replaced(known, self._detector.text, _unnumbered)[0])
+            return _without_numbers(self._replaced(known, self._loose, _unnumbered)[0])
         if isinstance(value, list):
             return [self.json(item) for item in value]
         if isinstance(value, dict):
@@ -124,8 +124,11 @@ class Redactor:
             return self._url(text)
         if self._detector.member(name):
             return self._header((name, text))[1]
-        look = partial(self._detector.body, media="", streamed=True)
-        return self._replaced(text, look, self._numbered)[0]
+        return self._replaced(text, self._loose, self._numbered)[0]
+
+    def _loose(self, text: str) -> list[Spot]:
+        """Find the secrets in a text that may be anything, the whole of a stream as well."""
+        return self._detector.body(text, "", streamed=True)
 
     def _member(self, name: str, value: Json) -> Json:
         kind = self._detector.member(name)
