@@ -10,11 +10,11 @@ from pathlib import Path
 from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
-from replay.engine.recorder import record
+from replay.engine.recorder import Run, record
 from replay.episodes.store import Store, export_bundle, find
 from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
 from replay.golden.plain import plain
-from replay.model import Episode
+from replay.model import Episode, Further
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,12 @@ def record_entrypoint(
     seed: int = 0,
     keep_errors: bool = False,
     tape: Callable[..., Tape] = Tape,
+    further: Further = "",
 ) -> Recorded:
     """
     Run the entrypoint of *case* live, clock and seeds pinned; add the recording and export it.
+
+    *further* is noted in its manifest.
 
     Raises:
         OtherEpisode: an episode of that name is there, and is another case.
@@ -58,7 +61,7 @@ def record_entrypoint(
             config=config,
             tape=tape,
         ) as run:
-            run.entrypoint, run.inputs = case.entrypoint, case.inputs
+            run.entrypoint, run.inputs, run.further = case.entrypoint, case.inputs, further
             function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
             check_inputs(case.entrypoint, function, case.inputs)
             run.begin()
@@ -69,5 +72,10 @@ def record_entrypoint(
         if not keep_errors:
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
     store.tag(case.id, case.tags)
+    return exported(store, config, run)
+
+
+def exported(store: Store, config: Config, run: Run) -> Recorded:
+    """Write the bundle of the episode of which *run* is now a recording."""
     calls = len(run.recording.interactions) if run.recording else 0
-    return Recorded(case.id, calls, export_bundle(store, case.id, config.path(config.episodes)))
+    return Recorded(run.id, calls, export_bundle(store, run.id, config.path(config.episodes)))

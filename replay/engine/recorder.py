@@ -28,7 +28,7 @@ from replay.episodes.store import Store
 from replay.errors import BadEntrypoint, NotJson, ReplayError
 from replay.golden.pinning import PinnedClock, pinned
 from replay.golden.plain import plain
-from replay.model import Episode, Failure, Interaction, Json, Recording
+from replay.model import Episode, Failure, Further, Interaction, Json, Recording
 
 _log = logging.getLogger("replay")
 
@@ -49,6 +49,7 @@ class Run:
         self.entrypoint = ""
         self.inputs: dict[str, Json] = {}
         self.output: Json = None
+        self.further: Further = ""
         self.recording: Recording | None = None
         self.begun = time.perf_counter()
         self.clock: PinnedClock | None = None
@@ -184,6 +185,7 @@ class _Taking:
                 seed=self._seed,
                 environment=chosen_environment(self._config.environment),
                 code=self._code,
+                further=run.further,
             ),
             interactions=recorded,
             output=self._redactor.json(run.output),
