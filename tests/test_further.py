@@ -136,6 +136,18 @@ def test_program_of_today_replays_its_own_recording(project, offline):
     assert episode(project).current == recordings(project)[3]
 
 
+@pytest.mark.parametrize("how", [(), ("--teacher-forced",)])
+def test_bundle_alone_is_enough(project, how):
+    """The new recording comes after those of the bundle, whether or not the store had them."""
+
+    record(project)
+    for file in (project.root / "episodes").glob("episodes.db*"):
+        file.unlink()
+    further(project, *how)
+
+    assert [bool(run.manifest.further) for run in recordings(project)] == [False, True]
+
+
 def test_teacher_forced_asks_each_recorded_turn(project):
     """Requests, tools and output are the recorded ones; the answers are the new model's."""
 

@@ -11,7 +11,7 @@ from replay.cassettes.asking import asked_again
 from replay.cassettes.further import FurtherTape
 from replay.cassettes.tape import Tape
 from replay.config import Config
-from replay.engine.live import Recorded, exported, record_entrypoint
+from replay.engine.live import Recorded, exported, prepare, record_entrypoint
 from replay.engine.recorder import record
 from replay.episodes.store import Store
 from replay.errors import BudgetSpent, NotAnswered, UnknownRecording
@@ -82,6 +82,7 @@ def record_teacher_forced(
         with_key(call.request, environ) if _is_model_call(call.request) else call.request
         for call in calls
     ]
+    prepare(store, config, episode)
     with record(episode.id, store=store, keep_errors=False, config=config, tape=tape) as run:
         run.entrypoint, run.inputs = episode.entrypoint, episode.inputs
         run.output, run.further = recorded.output, "teacher-forced"

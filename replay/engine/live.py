@@ -11,7 +11,7 @@ from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.recorder import Run, record
-from replay.episodes.store import Store, export_bundle, find
+from replay.episodes.store import Store, bundle_path, export_bundle, find, import_bundle
 from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
 from replay.golden.plain import plain
 from replay.model import Episode, Further
@@ -47,10 +47,7 @@ def record_entrypoint(
         RunRaised: the run ended in an exception, and *keep_errors* is off; nothing was added.
 
     """
-    with suppress(UnknownEpisode):
-        there = find(store, config.path(config.episodes), case.id)
-        if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
-            raise OtherEpisode(case.id)
+    prepare(store, config, case)
     try:
         with record(
             case.id,
@@ -73,6 +70,23 @@ def record_entrypoint(
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
     store.tag(case.id, case.tags)
     return exported(store, config, run)
+
+
+def prepare(store: Store, config: Config, case: Episode) -> None:
+    """
+    Have in *store* what the bundle of *case* holds: what is recorded next comes after that.
+
+    Raises:
+        OtherEpisode: an episode of that name is there, and is another case.
+
+    """
+    bundles = config.path(config.episodes)
+    with suppress(UnknownEpisode):
+        there = find(store, bundles, case.id)
+        if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
+            raise OtherEpisode(case.id)
+    if (path := bundle_path(store, bundles, case.id)).is_file():
+        import_bundle(store, path)
 
 
 def exported(store: Store, config: Config, run: Run) -> Recorded:
