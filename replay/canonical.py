@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Hashable
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -223,7 +222,7 @@ def members(value: Any) -> dict[str, Any]:
 
     A field that came later is marked `unless_empty`, so that older content keeps its name.
     """
-    kind: Hashable = type(value)
+    kind: Any = type(value)
     names = _members(kind)
     found = {name: getattr(value, name) for name, _ in names}
     return {name: found[name] for name, unless_empty in names if found[name] or not unless_empty}

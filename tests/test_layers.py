@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "replay"
 
-CORE = ("errors", "model", "canonical", "config", "atomic", "spelling")
+CORE = ("errors", "model", "canonical", "config", "atomic", "imports", "spelling")
 LAYERS = (
     *CORE,
     "cassettes",
