@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -247,9 +247,26 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if kind is dict:
         return {key: _plain(item) for key, item in value.items()}
-    if fields_there := getattr(kind, "__dataclass_fields__", None):
-        return {name: _plain(getattr(value, name)) for name in fields_there}
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: _plain(item) for name, item in members(value).items()}
     return value
+
+
+def members(value: Any) -> dict[str, Any]:
+    """
+    List what the content of a dataclass consists of.
+
+    A field that came later is marked `unless_empty`, so that older content keeps its name.
+    """
+    kind: Any = type(value)
+    names = _members(kind)
+    found = {name: getattr(value, name) for name, _ in names}
+    return {name: found[name] for name, unless_empty in names if found[name] or not unless_empty}
+
+
+@cache
+def _members(kind: Any) -> tuple[tuple[str, bool], ...]:
+    return tuple((f.name, "unless_empty" in f.metadata) for f in dataclasses.fields(kind))
 
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))

@@ -346,6 +346,55 @@ class UnknownRecording(ReplayError):
         )
 
 
+class TeacherForced(ReplayError):
+    """A recording holds answers to requests of another run, so that no program can be run on it."""
+
+    def __init__(self, episode: str, recording: str, models: str) -> None:
+        super().__init__(episode, recording, models)
+        self.episode = episode
+        self.recording = recording
+        self.models = models
+
+    def __str__(self) -> str:
+        return (
+            f"Recording {self.recording[:15]} of {self.episode} was teacher-forced with "
+            f"{self.models}: each answer is to what another model had led to, "
+            "so that no program can be replayed against it.\n"
+            f"Compare it: replay drift {self.episode}\n"
+            f"To have one to replay: replay record --from {self.episode} --model {self.models}"
+        )
+
+
+class NoKey(ReplayError):
+    """A recorded request cannot be sent again, as there is no key for its provider."""
+
+    def __init__(self, provider: str, variable: str) -> None:
+        super().__init__(provider, variable)
+        self.provider = provider
+        self.variable = variable
+
+    def __str__(self) -> str:
+        if not self.provider:
+            return "A recorded request had a key, and of which provider cannot be told."
+        return f"There is no key for {self.provider}: set {self.variable}."
+
+
+class NotAnswered(ReplayError):
+    """A model that was asked what another had answered gave no answer."""
+
+    def __init__(self, episode: str, step: int, said: str) -> None:
+        super().__init__(episode, step, said)
+        self.episode = episode
+        self.step = step
+        self.said = said
+
+    def __str__(self) -> str:
+        return (
+            f"Call #{self.step} of {self.episode} was answered when it was recorded, and is not "
+            f"now: {self.said}\nNo recording was added to {self.episode}."
+        )
+
+
 class UnknownVersion(ReplayError):
     """
     An episode has no recording of the version that was asked for.

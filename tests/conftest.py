@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -9,10 +10,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 from replay.canonical import content_hash
+from replay.cli import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,6 +99,32 @@ class Project:
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where recordings are kept that many tests begin with."""
     return tmp_path_factory.mktemp("memory")
+
+
+@dataclass(frozen=True)
+class InProcess(Project):
+    """The same, with the `replay` command run in this process: for what is not about processes."""
+
+    def replay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `replay` command, with the project's own modules for those of their names."""
+        own = {file.stem for file in self.root.iterdir()}
+        path, aside = list(sys.path), _forgotten(own)
+        unset = dict.fromkeys(os.environ.keys() - self.env.keys())
+        try:
+            with contextlib.chdir(self.root):
+                done = CliRunner().invoke(main, arguments, env=unset | self.env)
+        finally:
+            sys.path[:] = path
+            _forgotten(own)
+            sys.modules.update(aside)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def _forgotten(packages: set[str]) -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] in packages]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
 
 from replay.cassettes.tape import Tape
 from replay.errors import UnroutedRequest
+from replay.imports import around_import, imported
 from replay.model import Request
 
 _NOBODY = Tape(records=True)
@@ -21,19 +23,33 @@ _NOBODY.close()
 _current: ContextVar[Tape | None] = ContextVar("replay_tape", default=None)
 
 
+CLIENTS = (
+    "aiohttp",
+    "botocore.awsrequest",
+    "httplib2",
+    "httpx",
+    "httpx2",
+    "tornado.simple_httpclient",
+    "urllib3",
+)
+"""The modules that are patched, from when the program has imported them; requests is urllib3's."""
+
+
 class _Switchboard:
     """The open tapes of this process, and the patches that are in place while there are any."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: list[Tape] = []
         self._strays: list[Tape] = []
-        self._patches: ExitStack | None = None
+        self._patches = ExitStack()
+        self._patched: set[str] = set()
+        self._active = False
         self._kept = False
 
     def add(self, tape: Tape, strays: bool) -> None:
         with self._lock:
-            self._patch()
+            self._activate()
             self._open.append(tape)
             if strays:
                 self._strays.append(tape)
@@ -43,14 +59,49 @@ class _Switchboard:
             self._open.remove(tape)
             if tape in self._strays:
                 self._strays.remove(tape)
-            if self._patches and not self._open and not self._kept:
+            if not self._open and not self._kept:
                 self._patches.close()
-                self._patches = None
+                self._patched.clear()
+                self._active = False
 
     def keep(self) -> None:
         with self._lock:
-            self._patch()
+            self._activate()
             self._kept = True
+
+    def _activate(self) -> None:
+        """Patch the clients that are imported, and each that will be."""
+        if self._active:
+            return
+        self._active = True
+        self._patches.enter_context(_pools_patched())
+        self._patches.enter_context(around_import(CLIENTS, self._import))
+        for client in filter(None, map(imported, CLIENTS)):
+            self._patch(client)
+
+    def _import(self, client: ModuleType, run: Callable[[], None]) -> None:
+        """Have *client* imported, and patched before anybody has it."""
+        with ExitStack() as stack:
+            if client.__name__ == "botocore.awsrequest" and "urllib3" in self._patched:
+                from replay.cassettes.vcr_bridge import real_connections
+
+                stack.enter_context(real_connections())
+            run()
+        self._patch(client)
+
+    def _patch(self, client: ModuleType) -> None:
+        with self._lock:
+            if not self._active or client.__name__ in self._patched:
+                return
+            self._patched.add(client.__name__)
+            if client.__name__ in ("httpx", "httpx2"):
+                from replay.cassettes.httpx_hook import httpx_patched
+
+                self._patches.enter_context(httpx_patched(client, self.tape_for))
+            else:
+                from replay.cassettes.vcr_bridge import vcr_patched
+
+                self._patches.enter_context(vcr_patched(client, self.tape_for))
 
     def tape_for(self, request: Request) -> Tape | None:
         """Find the tape of this context; a thread outside every context uses the only open one."""
@@ -58,10 +109,6 @@ class _Switchboard:
         if tape is None:
             return self._only(request)
         return None if tape.is_over else tape
-
-    def _patch(self) -> None:
-        if self._patches is None:
-            self._patches = _patched()
 
     def _only(self, request: Request) -> Tape | None:
         tapes = list(self._strays)
@@ -117,17 +164,6 @@ def is_recorded() -> bool:
     """Whether this context belongs to a run, or to one that was chosen not to be recorded."""
     tape = current_tape()
     return tape is _NOBODY or not (tape is None or tape.is_over)
-
-
-def _patched() -> ExitStack:
-    from replay.cassettes.httpx_hook import httpx_patched
-    from replay.cassettes.vcr_bridge import vcr_patched
-
-    stack = ExitStack()
-    stack.enter_context(vcr_patched(_switchboard.tape_for))  # first: it keeps httpx's originals
-    stack.enter_context(httpx_patched(_switchboard.tape_for))
-    stack.enter_context(_pools_patched())
-    return stack
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -52,6 +54,7 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
 @click.option("--seed", default=0, show_default=True, help="Seed of random, numpy and uuid.")
 @click.option("--allow-error", is_flag=True, help="Keep a run that raised as a recording.")
 @click.option("--model", help="With --from: ask this model instead; tools answer as recorded.")
+@click.option("--teacher-forced", is_flag=True, help="And ask it each recorded turn, no program.")
 @click.option("--sampling", multiple=True, metavar="NAME=VALUE", help="And with this parameter.")
 @click.option("--live-reads", is_flag=True, help="And send GET requests that are not recorded.")
 @click.option("--budget", type=float, help="And stop when this many dollars are spent.")
@@ -66,12 +69,15 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
           --input examples/support_agent/scenarios/episode_12345.json --id episode_12345
       replay record --from episode_12345
       replay record --from episode_12345 --model gpt-4.1 --sampling temperature=0 --budget 0.10
+      replay record --from episode_12345 --model gpt-4.1 --teacher-forced --yes
     """
     from replay.engine.live import record_entrypoint
     from replay.episodes.layers import open_store
 
     case = _case(config, entrypoint, options["inputs"], options["episode"], options["source"])
     case = replace(case, tags=(*case.tags, *options["tags"]))
+    if options["teacher_forced"] and not options["model"]:
+        raise click.UsageError("--teacher-forced needs --model, the one to ask")
     if options["model"]:
         _record_further(config, case, options)
         return
@@ -273,11 +279,13 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
     from decimal import Decimal
 
     from replay.engine.estimate import estimate
-    from replay.engine.further import record_further
+    from replay.engine.further import record_further, record_teacher_forced
     from replay.episodes.layers import open_store
     from replay.errors import UnknownRecording
 
     model, budget = options["model"], options["budget"]
+    if options["teacher_forced"] and options["live_reads"]:
+        raise click.UsageError("--teacher-forced sends no reads: leave out --live-reads")
     if not options["source"]:
         raise click.UsageError("--model needs --from EPISODE, whose recording answers for tools")
     if not case.recordings:
@@ -289,13 +297,17 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
         click.confirm("Go on?", abort=True)
     try:
         with open_store(config) as store:
-            done = record_further(
+            further = (
+                partial(record_teacher_forced, environ=os.environ)
+                if options["teacher_forced"]
+                else partial(record_further, live_reads=options["live_reads"])
+            )
+            done = further(
                 store,
                 config,
                 case,
                 model,
                 sampling=dict(map(_parameter, options["sampling"])),
-                live_reads=options["live_reads"],
                 budget=None if budget is None else Decimal(str(budget)),
             )
     except ReplayStop as stop:

@@ -1,4 +1,4 @@
-"""What recording a further version would take: the calls of the newest recording, priced anew."""
+"""What recording a further version would take: the calls of the current recording, priced anew."""
 
 from __future__ import annotations
 

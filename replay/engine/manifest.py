@@ -15,7 +15,7 @@ from pathlib import Path
 import replay
 from replay.canonical import KEY_SCHEMA, content_hash, differences
 from replay.llm.calls import Call, read_call
-from replay.model import Difference, Interaction, Json, Manifest
+from replay.model import Difference, Further, Interaction, Json, Manifest
 
 
 def build_manifest(
@@ -26,6 +26,7 @@ def build_manifest(
     seed: int,
     environment: Mapping[str, str],
     code: tuple[str, bool],
+    further: Further = "",
 ) -> Manifest:
     """Describe a run that has just ended."""
     calls = [call for call in map(read_call, interactions) if call]
@@ -45,6 +46,7 @@ def build_manifest(
         python=platform.python_version(),
         recorder=replay.__version__,
         key_schema=KEY_SCHEMA,
+        further=further,
     )
 
 

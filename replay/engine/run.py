@@ -16,7 +16,7 @@ from replay.engine.manifest import build_manifest, chosen_environment, code_vers
 from replay.errors import NotJson
 from replay.golden.pinning import PinnedClock
 from replay.golden.plain import plain
-from replay.model import Episode, Failure, Interaction, Json, Recording
+from replay.model import Episode, Failure, Further, Interaction, Json, Recording
 
 
 class Run:
@@ -32,6 +32,7 @@ class Run:
         self.entrypoint = ""
         self.inputs: dict[str, Json] = {}
         self.output: Json = None
+        self.further: Further = ""
         self.recording: Recording | None = None
         self.started = datetime.now(UTC)
         self.begun = time.perf_counter()
@@ -96,6 +97,7 @@ def episode_of(
             seed=seed,
             environment=chosen_environment(config.environment),
             code=code_version(config.root),
+            further=run.further,
         ),
         interactions=interactions,
         output=output,
