@@ -53,7 +53,7 @@ class Subprocesses(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Staging:
     """
-    What tests run on: `[tool.replay.test]`, or for each member the variable `TEST_…`.
+    What tests run on: `[tool.replay.test]`, or for each member the variable `TEST_…` (`staged`).
 
     *temperature* is forced on requests to models, where it is set. *timeout* is the limit of one
     test in seconds, 0 for none. Without *normalize_outputs*, outputs are compared as they are.
@@ -192,15 +192,11 @@ class Config:
         return self.root / folder
 
 
-def load_config(
-    start: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    options: Mapping[str, str] | None = None,
-) -> Config:
+def load_config(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
     """
     Read the settings that hold for the folder *start*, by default the current one.
 
-    *options* are members of `Staging` that the command line sets.
+    Of the environment, those of our own name: REPLAY_….
 
     Raises:
         BadSetting: a key is not known, or its value is of the wrong kind; says where it stands.
@@ -221,16 +217,27 @@ def load_config(
         settings["service"] = replace(settings.get("service", Service()), sample=share)
     if settings.get("engine", "vcrpy") not in ENGINES:
         raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
-    known = [f.name for f in fields(Staging)]
-    settings["test"] = replace(
-        settings.get("test", Staging()),
-        **_texts({name: environ.get(f"TEST_{name.upper()}") for name in known}, "TEST_")
-        | _texts(options or {}, "--test-"),
-    )
     config = Config(**settings)
     if config.service.sample > 1:
         raise BadSetting("tool.replay.service.sample", config.service.sample, "a share, 0 to 1")
     return config
+
+
+def staged(config: Config, environ: Mapping[str, str], options: Mapping[str, str]) -> Config:
+    """
+    Add to *config* what the variables TEST_… and the command line say of tests.
+
+    Others use such names as well, so nobody reads them who has no test of ours. *options* are
+    members of `Staging`; the variable of one that is given is not looked at.
+
+    Raises:
+        BadSetting: a value is of the wrong kind; says where it stands.
+
+    """
+    names = [f.name for f in fields(Staging) if f.name not in options]
+    variables = {name: environ.get(f"TEST_{name.upper()}") for name in names}
+    given = _texts(variables, "TEST_") | _texts(options, "--test-")
+    return replace(config, test=replace(config.test, **given))
 
 
 def _texts(given: Mapping[str, str | None], prefix: str) -> dict[str, Any]:

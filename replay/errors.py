@@ -603,7 +603,10 @@ class BadSetting(ReplayError):
 
     def __str__(self) -> str:
         said = f"{self.name} = {self.value!r}{_source(self.name)}"
-        return f"{said} is not a setting we know. It takes: {self.wanted}."
+        said += f" is not a setting we know. It takes: {self.wanted}."
+        if self.name.startswith("TEST_"):
+            said += f"\nIf it is meant for something else: env -u {self.name} pytest …"
+        return said
 
 
 def _source(name: str) -> str:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from replay.config import Config, Matching, Mode, Redaction, Staging, Subprocesses, load_config
+from replay.config import (
+    Config,
+    Matching,
+    Mode,
+    Redaction,
+    Staging,
+    Subprocesses,
+    load_config,
+    staged,
+)
 from replay.errors import BadSetting
 
 
@@ -95,6 +104,7 @@ def test_share_of_recorded_runs_is_one(tmp_path, value):
         ({"mode": "LIVE_SMOKE"}, {"TEST_MODE": "GOLDEN"}, Mode.LIVE_SMOKE),
         ({}, {"TEST_MODE": "live_smoke"}, Mode.LIVE_SMOKE),
         ({}, {"TEST_MODE": ""}, Mode.GOLDEN),
+        ({"mode": "MOCK"}, {"TEST_MODE": "ci"}, Mode.MOCK),
     ],
 )
 def test_command_line_goes_before_environment_before_file(tmp_path, options, environ, mode):
@@ -102,7 +112,13 @@ def test_command_line_goes_before_environment_before_file(tmp_path, options, env
 
     (tmp_path / "pyproject.toml").write_text("[tool.replay.test]\nmode = 'golden'\n")
 
-    assert load_config(tmp_path, environ, options).test.mode is mode
+    assert staged(load_config(tmp_path), environ, options).test.mode is mode
+
+
+def test_variables_of_tests_are_read_by_who_has_tests(tmp_path):
+    """Others use such names as well."""
+
+    assert load_config(tmp_path, {"TEST_TIMEOUT": "30s", "TEST_MODE": "ci"}).test == Staging()
 
 
 def test_every_test_setting_has_its_variable(tmp_path):
@@ -121,7 +137,7 @@ def test_every_test_setting_has_its_variable(tmp_path):
         "TEST_SUBPROCESSES": "refuse",
     }
 
-    assert load_config(tmp_path, variables).test == Staging(
+    assert staged(load_config(tmp_path), variables, {}).test == Staging(
         mode=Mode.GOLDEN,
         seed=7,
         temperature=0.0,
@@ -143,6 +159,7 @@ def test_every_test_setting_has_its_variable(tmp_path):
         ("", {"TEST_TEMPERATURE": "nan"}, {}, "It takes: a number, 0 or more"),
         ("", {"TEST_DEBUG": "perhaps"}, {}, "It takes: true or false"),
         ("", {"TEST_MODE": "X"}, {}, "It takes: MOCK, GOLDEN, LIVE_SMOKE"),
+        ("", {"TEST_MODE": "X"}, {}, "meant for something else: env -u TEST_MODE pytest"),
         ("", {}, {"mode": "X"}, "--test-mode = 'X' (from the command line)"),
         ("seed = '1'", {}, {}, "tool.replay.test.seed = '1' (in pyproject.toml)"),
         ("timeout = true", {}, {}, "tool.replay.test.timeout = True (in pyproject.toml)"),
@@ -153,6 +170,6 @@ def test_wrong_values_say_where_they_stand(tmp_path, text, environ, options, sai
 
     (tmp_path / "pyproject.toml").write_text(f"[tool.replay.test]\n{text}\n")
     with pytest.raises(BadSetting) as caught:
-        load_config(tmp_path, environ, options)
+        staged(load_config(tmp_path), environ, options)
 
     assert said in str(caught.value)

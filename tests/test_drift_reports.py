@@ -59,6 +59,18 @@ def test_two_files_pair_whatever_their_names():
     assert (done.exit_code, "NO DRIFT" in done.output) == (0, True)
 
 
+def test_what_the_project_calls_noise_is_no_drift(tmp_path):
+    """Its rules of normalization hold here as they do in its goldens."""
+
+    record(".", one=call(answered="Ticket T-1 is open."), two=call(answered="Ticket T-2 is open."))
+    before = drift("one.yaml", "two.yaml")
+    rule = "[tool.replay.normalize.rules.ticket]\npattern = 'T-[0-9]+'\n"
+    (tmp_path / "pyproject.toml").write_text(rule)
+    after = drift("one.yaml", "two.yaml")
+
+    assert (before.exit_code, after.exit_code) == (2, 0), after.output
+
+
 def test_further_recordings_make_a_noise_floor():
     """What differs between recordings of the old version is no drift of the new one."""
 

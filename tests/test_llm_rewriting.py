@@ -15,6 +15,7 @@ from tests.test_llm import ANTHROPIC, ANYTHING, BEDROCK, GEMINI, OBJECT, OPENAI,
 MESSAGES = [{"role": "user", "content": "Hi"}]
 ASKED = {"temperature": 0, "top_p": 0.5, "seed": 7, "max_tokens": 9}
 AZURE = "https://x.openai.azure.com/openai/deployments"
+EMBED = GEMINI.replace("gemini-2.5-flash", "new")
 
 
 def request(url: str, sent: object) -> Request:
@@ -82,6 +83,12 @@ def request(url: str, sent: object) -> Request:
             | {"temperature": 0, "top_p": 0.5},
         ),
         (
+            f"{BEDROCK}/amazon.titan-embed-text-v2%3A0/invoke",
+            {"inputText": "Hi"},
+            f"{BEDROCK}/new/invoke",
+            {"inputText": "Hi"},
+        ),
+        (
             f"{BEDROCK}/old/invoke",
             {"schemaVersion": "messages-v1", "messages": []},
             f"{BEDROCK}/new/invoke",
@@ -130,10 +137,15 @@ def test_a_parameter_can_be_taken_out():
         Request("POST", f"{OPENAI}/chat/completions", (), b"\x1f\x8bcompressed"),
         Request("POST", "http://[::1", (), b"{}"),
         Request("POST", f"{OPENAI}/responses", (), b'{ "model" : "new", "temperature": 0 }'),
+        Request("POST", f"{OPENAI}/embeddings", (), b'{"model": "new", "input": "a"}'),
+        Request("POST", f"{OPENAI}/images/generations", (), b'{"model": "new", "prompt": "a"}'),
+        Request("POST", "http://127.0.0.1/api/embed", (), b'{"model": "new", "input": "a"}'),
+        Request("POST", "https://api.cohere.com/v2/embed", (), b'{"model": "new", "texts": []}'),
+        Request("POST", f"{EMBED}:embedContent", (), b'{"content": {"parts": []}}'),
     ],
 )
 def test_all_else_stays_as_it_is(sent):
-    """Byte for byte: what is in no known format, and what asks for just that already."""
+    """Byte for byte: what is in no known format, asks for just that already, or draws nothing."""
     assert rewritten(sent, model="new", sampling={"temperature": 0}) == sent
 
 

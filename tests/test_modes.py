@@ -12,7 +12,7 @@ import httpx
 import pytest
 import requests
 
-from replay.cassettes.guard import Guard, Watch, guarded, standing
+from replay.cassettes.guard import Guard, guarded, watched
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.config import Subprocesses
@@ -256,13 +256,13 @@ async def test_the_watch_names_what_no_tape_sees(server):
     address, _ = server
     place = address.removeprefix("http://")
     host, _, port = place.partition(":")
-    with using(Tape(records=True)) as tape, standing(recorded := Watch(tape)):
+    with using(Tape(records=True)) as tape, watched(tape) as recorded:
         for client in ("httpx", "httpx-async", "requests", "aiohttp"):
             await send(client, address, {})
-    with using(Tape(records=True, ignore_hosts=["127.*"])) as tape, standing(told := Watch(tape)):
+    with using(Tape(records=True, ignore_hosts=["127.*"])) as tape, watched(tape) as told:
         httpx.get(address)
         urllib.request.urlopen(address.replace(host, "localhost")).close()
-    with using(Tape(records=True)) as tape, standing(raw := Watch(tape)):
+    with using(Tape(records=True)) as tape, watched(tape) as raw:
         socket.create_connection((host, int(port))).close()
         with socket.socket() as bare:
             bare.connect((host, int(port)))

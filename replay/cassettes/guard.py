@@ -1,7 +1,7 @@
 """
 The socket guard: under replay, nothing in this process opens a connection or looks up a name.
 
-While recording, a watch stands in its place: it lets pass, and names what no tape saw.
+While recording, a watch notes what goes past the tape, and lets it pass.
 """
 
 from __future__ import annotations
@@ -12,20 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
+from replay.cassettes.routing import tape_in_charge
 from replay.cassettes.tape import Tape
 from replay.config import Subprocesses
 from replay.errors import Unhermetic
 
 Allowed = Callable[[str], bool]
-
-
-class Sentry(Protocol):
-    """Who is told of every socket operation and subprocess, before it happens."""
-
-    def check(self, event: str, args: tuple[Any, ...], /) -> None:
-        """Look at what an audit event announces; raise to refuse it."""
 
 
 class Guard:
@@ -69,7 +63,7 @@ class Guard:
 
 class Watch:
     """
-    The addresses that were reached while *tape* was not recording anything.
+    The addresses that were reached while *tape* was not recording anything: `seen`.
 
     Names are told where they are looked up; of the connections that follow, only those to an
     address that was not. What the tape ignores is not told.
@@ -89,14 +83,23 @@ class Watch:
         looked_up = action != _CONNECT
         if looked_up:
             self._known.add(port)
-        if self._tape.is_recording or "/" in host or self._tape.ignores(f"https://{host}"):
-            return  # ours, a socket of this machine, or telemetry
-        if looked_up or port not in self._known:
+        elif port in self._known:
+            return
+        if self._tape.is_recording or address in self.seen:
+            return
+        if not _is_local(host) and not self._tape.ignores(f"https://{host}"):
             self.seen[address] = None
 
 
+def not_recorded(address: str) -> str:
+    """Say what becomes of traffic to *address*, which went past the tape."""
+    why = "no client that we record was used (urllib.request, a raw socket, a driver)"
+    return f"not recorded: {address}; {why}, so a replay will refuse it"
+
+
 _CONNECT = "connect to"
-_standing: list[Sentry] = []
+_standing: list[Guard] = []
+_watches: dict[Tape, Watch] = {}
 _lock = threading.Lock()
 _hooked = False
 
@@ -105,26 +108,29 @@ _hooked = False
 def guarded(guard: Guard | None = None) -> Iterator[Guard]:
     """Refuse every connection of this process, in all its threads, and remember who tried."""
     guard = guard or Guard()
-    with standing(guard):
+    with _lock:
+        _hook()
+        _standing.append(guard)
+    try:
         yield guard
+    finally:
+        with _lock:
+            _standing.remove(guard)
 
 
 @contextmanager
-def standing(sentry: Sentry) -> Iterator[None]:
+def watched(tape: Tape) -> Iterator[Watch]:
     """
-    Tell *sentry* of the sockets and subprocesses of this process, in all its threads.
-
-    Works by an audit hook (PEP 578), so below every Python library; a C library that brings its own
-    sockets is out of its reach.
+    Note what goes past *tape*: from its context and, while no other is open, from threads that
+    have none.
     """
     with _lock:
         _hook()
-        _standing.append(sentry)
+    watch = _watches[tape] = Watch(tape)
     try:
-        yield
+        yield watch
     finally:
-        with _lock:
-            _standing.remove(sentry)
+        del _watches[tape]
 
 
 @contextmanager
@@ -148,6 +154,12 @@ def untrusting() -> Iterator[None]:
 
 
 def _hook() -> None:
+    """
+    Hear of the sockets and subprocesses of this process.
+
+    By an audit hook (PEP 578), so below every Python library; a C library that brings its own
+    sockets is out of its reach.
+    """
     global _hooked  # noqa: PLW0603 - an audit hook cannot be taken out again
     if not _hooked:
         sys.addaudithook(_audit)
@@ -155,8 +167,12 @@ def _hook() -> None:
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if _standing and event in _HEARD:
+    if not (_standing or _watches) or event not in _HEARD:
+        return
+    if _standing:
         _standing[-1].check(event, args)
+    if _watches and (tape := tape_in_charge()) and (watch := _watches.get(tape)):
+        watch.check(event, args)
 
 
 def _connected(args: tuple[Any, ...]) -> tuple[str, str, str]:
@@ -174,6 +190,11 @@ def _place(address: Any) -> tuple[str, str]:
     if isinstance(address, tuple) and len(address) >= 2:
         return _name(address[0]), f"{_name(address[0])}:{address[1]}"
     return _name(address), _name(address)
+
+
+def _is_local(host: str) -> bool:
+    """Whether *host* is a socket in the file system, or what a server listens on."""
+    return "/" in host or host in ("", "None")
 
 
 def _name(value: Any) -> str:

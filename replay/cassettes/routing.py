@@ -110,6 +110,11 @@ class _Switchboard:
             return self._only(request)
         return None if tape.is_over else tape
 
+    def in_charge(self) -> Tape | None:
+        """Find whose traffic that of this context is; None where it cannot be told."""
+        tapes = list(self._open)
+        return _current.get() or (tapes[0] if len(tapes) == 1 else None)
+
     def _only(self, request: Request) -> Tape | None:
         tapes = list(self._strays)
         if len(tapes) == 1:
@@ -153,6 +158,11 @@ def unrecorded() -> Iterator[None]:
 def keep_patched() -> None:
     """Leave clients patched while no tape is open: a service would patch them for each request."""
     _switchboard.keep()
+
+
+def tape_in_charge() -> Tape | None:
+    """Give the tape of this context; where it has none, the only one that is open."""
+    return _switchboard.in_charge()
 
 
 def current_tape() -> Tape | None:

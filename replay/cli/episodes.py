@@ -17,6 +17,7 @@ from replay.errors import ReplayError, ReplayStop, shown
 from replay.model import Episode
 
 if TYPE_CHECKING:
+    from replay.engine.live import Recorded
     from replay.episodes.store import Store
 
 
@@ -85,7 +86,7 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
         done = record_entrypoint(
             store, config, case, seed=options["seed"], keep_errors=options["allow_error"]
         )
-    click.echo(f"Recorded {done.episode}: {done.calls} calls, as {done.bundle}")
+    _say_recorded(done)
     click.echo(f"Replay it: replay run {done.episode}")
 
 
@@ -278,10 +279,10 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
     """Say what it will call, ask, and record it."""
     from decimal import Decimal
 
-    from replay.engine.estimate import estimate
     from replay.engine.further import record_further, record_teacher_forced
     from replay.episodes.layers import open_store
     from replay.errors import UnknownRecording
+    from replay.llm.estimate import estimate
 
     model, budget = options["model"], options["budget"]
     if options["teacher_forced"] and options["live_reads"]:
@@ -290,7 +291,8 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
         raise click.UsageError("--model needs --from EPISODE, whose recording answers for tools")
     if not case.recordings:
         raise UnknownRecording(case.id, case.entrypoint)
-    click.echo(f"This will ask {model}: {estimate(case.current, model)}.")
+    cost = estimate(case.current.interactions, model)
+    click.echo(f"This will ask {model}: about {cost}.")
     if not options["yes"]:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody is here to say yes; if it is meant: --yes")
@@ -313,7 +315,15 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
     except ReplayStop as stop:
         click.echo(f"{stop}\nNo recording was added to {case.id}.", err=True)
         sys.exit(1)
+    _say_recorded(done)
+
+
+def _say_recorded(done: Recorded) -> None:
+    from replay.cassettes.guard import not_recorded
+
     click.echo(f"Recorded {done.episode}: {done.calls} calls, as {done.bundle}")
+    for address in done.unrecorded:
+        click.echo(f"Warning: {not_recorded(address)}", err=True)
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -112,9 +112,9 @@ def bisect(config: Config, /, episode: str, good: str, bad: str, version: str) -
 
 def _resolved(config: Config, episode: str, version: str) -> tuple[Episode, Recording]:
     """Find the recording; where there is none, say what it would take to make it."""
-    from replay.engine.estimate import estimate
     from replay.engine.versions import resolve
     from replay.episodes.layers import find_episode
+    from replay.llm.estimate import estimate
 
     found = find_episode(config, episode)
     try:
@@ -123,7 +123,7 @@ def _resolved(config: Config, episode: str, version: str) -> tuple[Episode, Reco
         if version.startswith(("@", "b2:")):
             raise
         command = f"replay record --from {episode} --model {version}"
-        cost = estimate(found.current, version)
+        cost = f"about {estimate(found.current.interactions, version)}"
         raise UnknownVersion(episode, version, error.there, f"{command}  ({cost})") from error
 
 

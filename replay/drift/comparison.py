@@ -13,6 +13,7 @@ from replay.drift.fields import ABSENT, field_differences
 from replay.drift.kinds import Kind
 from replay.drift.sent import request_changes
 from replay.drift.volatile import Sieve
+from replay.golden.rules import DEFAULT_RULES, Rules
 from replay.model import Recording
 
 
@@ -21,10 +22,15 @@ def compare(
     after: Recording,
     *,
     matcher: Matcher | None = None,
+    rules: Rules = DEFAULT_RULES,
     distance: Distance = word_distance,
 ) -> Comparison:
-    """Compare two runs call by call, and what came out; less what the *matcher*'s rules ignore."""
-    sieve, matcher = Sieve(), matcher or Matcher()
+    """
+    Compare two runs call by call, and what came out.
+
+    Less what the *matcher*'s rules ignore, and what those of normalization, *rules*, call noise.
+    """
+    sieve, matcher = Sieve(rules), matcher or Matcher()
     found = [
         *_calls(steps(before, matcher), steps(after, matcher), sieve),
         *_outputs(before, after, sieve),

@@ -19,6 +19,7 @@ from replay.drift.measures import Measures, measures
 from replay.drift.noise import RECORDINGS, Estimate, Floor
 from replay.drift.trends import Staleness, Trend, Trends
 from replay.drift.verdicts import Verdict, worst
+from replay.golden.rules import DEFAULT_RULES, Rules
 from replay.model import Recording
 
 _SHOWN = 6
@@ -134,6 +135,7 @@ class Reporter:
     """Takes in pair after pair, and keeps of each only what the report tells."""
 
     matcher: Matcher = field(default_factory=Matcher)
+    rules: Rules = DEFAULT_RULES
     distance: Distance = word_distance
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     max_age_days: int = 0
@@ -183,7 +185,9 @@ class Reporter:
         )
 
     def _compared(self, before: Recording, after: Recording) -> Comparison:
-        return compare(before, after, matcher=self.matcher, distance=self.distance)
+        return compare(
+            before, after, matcher=self.matcher, rules=self.rules, distance=self.distance
+        )
 
     def _distances(self, recordings: Sequence[Recording]) -> dict[str, list[list[float]]]:
         """By field, how far each recording is from each other."""

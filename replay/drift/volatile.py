@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from replay.canonical import canonical_json
 from replay.drift.fields import generalized
 from replay.golden.normalization import normalized
+from replay.golden.rules import DEFAULT_RULES, Rules
 from replay.model import Difference, Headers
 
 _ANSWER_MEMBERS = re.compile(
@@ -44,10 +45,15 @@ _ANSWER_HEADERS = re.compile(
 
 
 class Sieve:
-    """Lets through what says something, and counts the rest by what it is a part of."""
+    """
+    Lets through what says something, and counts the rest by what it is a part of.
 
-    def __init__(self) -> None:
+    *rules* say what is noise in values.
+    """
+
+    def __init__(self, rules: Rules = DEFAULT_RULES) -> None:
         self.aside: Counter[str] = Counter()
+        self._rules = rules
 
     def sent(self, found: Iterable[Difference]) -> Iterator[Difference]:
         """Let through what our code changed."""
@@ -75,22 +81,23 @@ class Sieve:
         self, found: Iterable[Difference], what: str, members: re.Pattern[str] | None
     ) -> Iterator[Difference]:
         for difference in found:
-            if (members and _names_volatile(difference, members)) or is_volatile(difference):
+            named = members and _names_volatile(difference, members)
+            if named or is_volatile(difference, self._rules):
                 self.aside[f"ids and times in {what}"] += 1
             else:
                 yield difference
 
 
-def is_volatile(difference: Difference) -> bool:
+def is_volatile(difference: Difference, rules: Rules = DEFAULT_RULES) -> bool:
     """
-    Whether both sides of *difference* are the same but for ids and times.
+    Whether both sides of *difference* are the same but for ids, times and what *rules* name.
 
     >>> is_volatile(Difference("x", "run at 2026-01-01T10:00:00Z", "run at 2026-01-02T11:00:00Z"))
     True
     >>> is_volatile(Difference("x", "SKU-1", "SKU-2"))
     False
     """
-    one, two = (normalized(value) for value in (difference.recorded, difference.now))
+    one, two = (normalized(value, rules) for value in (difference.recorded, difference.now))
     return canonical_json(one) == canonical_json(two)
 
 

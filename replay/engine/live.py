@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,16 @@ from replay.model import Episode, Further
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was recorded: the episode's name, its number of calls, the bundle that holds it."""
+    """
+    What was recorded: the episode's name, its number of calls, the bundle that holds it.
+
+    *unrecorded* are the addresses that it reached past its recording.
+    """
 
     episode: str
     calls: int
     bundle: Path
+    unrecorded: tuple[str, ...] = ()
 
 
 def record_entrypoint(
@@ -49,6 +54,7 @@ def record_entrypoint(
 
     """
     prepare(store, config, case)
+    unrecorded = list[str]()
     try:
         with record(
             case.id,
@@ -58,6 +64,7 @@ def record_entrypoint(
             keep_errors=keep_errors,
             config=config,
             tape=tape,
+            unrecorded=unrecorded.append,
         ) as run:
             run.entrypoint, run.inputs, run.further = case.entrypoint, case.inputs, further
             function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
@@ -70,7 +77,7 @@ def record_entrypoint(
         if not keep_errors:
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
     store.tag(case.id, case.tags)
-    return exported(store, config, run)
+    return exported(store, config, run, unrecorded)
 
 
 def prepare(store: Store, config: Config, case: Episode) -> None:
@@ -90,7 +97,8 @@ def prepare(store: Store, config: Config, case: Episode) -> None:
         import_bundle(store, path)
 
 
-def exported(store: Store, config: Config, run: Run) -> Recorded:
+def exported(store: Store, config: Config, run: Run, unrecorded: Iterable[str] = ()) -> Recorded:
     """Write the bundle of the episode of which *run* is now a recording."""
     calls = len(run.recording.interactions) if run.recording else 0
-    return Recorded(run.id, calls, export_bundle(store, run.id, config.path(config.episodes)))
+    bundle = export_bundle(store, run.id, config.path(config.episodes))
+    return Recorded(run.id, calls, bundle, tuple(unrecorded))

@@ -22,6 +22,7 @@ from replay.engine.background import ServiceRun
 from replay.engine.entrypoint import entrypoint_name
 from replay.engine.run import Run, episode_of
 from replay.engine.service import Recorder, Sample, unique
+from replay.engine.unrecorded import log_once, telling
 from replay.episodes.layers import open_store
 from replay.episodes.store import Store
 from replay.errors import BadEntrypoint
@@ -42,6 +43,7 @@ def record(
     keep_errors: bool = True,
     config: Config | None = None,
     tape: Callable[..., Tape] = Tape,
+    unrecorded: Callable[[str], None] = log_once,
 ) -> Iterator[Run]:
     """
     Record what happens in the block as a recording of *episode*.
@@ -51,8 +53,8 @@ def record(
     and `replay list` says so.
 
     *pin* freezes the clock and seeds the random generators of the whole process, so that a replay
-    gives the very same ids and times. *tape* makes the tape. For a running service there is
-    `record_in_background`.
+    gives the very same ids and times. *tape* makes the tape. *unrecorded* is told, at the end, of
+    the addresses that were reached past it. For a running service there is `record_in_background`.
     """
     config = config or load_config(environ=os.environ)
     run = Run(episode)
@@ -61,7 +63,7 @@ def record(
         if where is not store:
             stack.enter_context(where)
         taking = _Taking(run, where, config, seed, tape)
-        stack.enter_context(taking.open(pin, keep_errors))
+        stack.enter_context(taking.open(pin, keep_errors, unrecorded))
         yield run
 
 
@@ -115,7 +117,9 @@ class _Taking:
         )
 
     @contextmanager
-    def open(self, pin: bool, keep_errors: bool) -> Iterator[None]:
+    def open(
+        self, pin: bool, keep_errors: bool, unrecorded: Callable[[str], None]
+    ) -> Iterator[None]:
         run = self._run
         attempt = self._store.begin(run.id, run.started.isoformat(), os.getpid())
         self._journal = _Journal(self._store, attempt)
@@ -125,6 +129,7 @@ class _Taking:
                 if pin:
                     run.clock = stack.enter_context(pinned(run.started, self._seed, waits=True))
                 stack.enter_context(using(self._tape))
+                stack.enter_context(telling(self._tape, unrecorded))
                 run.begin()
                 yield
             if self._tape.misses:  # which the program may have swallowed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from replay.atomic import proposal
@@ -28,6 +28,11 @@ _KEEP_ANSWERS = "  or, to keep the recorded answers: pytest '{}' --adopt"
 def cassette_path(config: Config, stem: str) -> Path:
     """Where the cassette of the scenario *stem* is."""
     return config.path(config.cassettes) / f"{stem}.yaml"
+
+
+def is_older(began: datetime | None, days: int) -> bool:
+    """Whether what *began* then is more than *days* old; so is what does not say when it began."""
+    return datetime.now(UTC) - (began or EPOCH) > timedelta(days=days)
 
 
 class Scene(Stage):
@@ -63,10 +68,8 @@ class Scene(Stage):
     @property
     def stale(self) -> str:
         """The cassette that was played, if it is older than the project wants it."""
-        days = self._config.max_age_days
-        age = datetime.now(UTC) - self.began
-        old = days and not self._records and self._there and age.days > days
-        return str(self.path) if old else ""
+        days, there = self._config.max_age_days, None if self._records else self._there
+        return str(self.path) if days and there and is_older(there.began, days) else ""
 
     def _end(self, passed: bool) -> None:
         """

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from replay.cassettes.guard import Guard, Watch, standing
+from replay.cassettes.guard import Guard, guarded, not_recorded, watched
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.config import Staging
@@ -23,8 +23,6 @@ from replay.model import Interaction, Request
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 """When a test begins that has no recording to tell."""
-
-_NO_TEMPERATURE = ("embeddings", "images")
 
 
 class Stage(ABC):
@@ -51,18 +49,16 @@ class Stage(ABC):
         with ExitStack() as stack:
             if not self._live:
                 stack.enter_context(environment({}))
-                stack.enter_context(standing(self.guard))
+                stack.enter_context(guarded(self.guard))
             clock = stack.enter_context(
                 pinned(self.began, test.seed, waits=self._live, secrets=test.pin_secrets)
             )
             self.tape = stack.enter_context(using(self._new_tape(clock)))
-            watch = Watch(self.tape)
-            if self._live:
-                stack.enter_context(standing(watch))
+            watch = stack.enter_context(watched(self.tape)) if self._live else None
             clock.seed()
             yield self.tape
         self._left = [thread for thread in threading.enumerate() if thread not in threads]
-        self._reached = list(watch.seen)
+        self._reached = list(watch.seen) if watch else []
 
     def end(self, *, passed: bool) -> None:
         """
@@ -93,8 +89,7 @@ class Stage(ABC):
 
     def _warn(self) -> None:
         for address in self._reached:
-            why = "no client that we record was used (urllib.request, a raw socket, a driver)"
-            _warn(f"not recorded: {address}; {why}, so a replay will refuse it")
+            _warn(not_recorded(address))
         if self._live:
             return
         for command in self.guard.started:
@@ -126,7 +121,7 @@ def forcing(temperature: float | None) -> Callable[[Request], Request]:
 
     def forced(request: Request) -> Request:
         call = None if temperature is None else read_call(Interaction(request))
-        if call is None or call.operation in _NO_TEMPERATURE or call.provider == "bedrock":
+        if call is None or call.provider == "bedrock":
             return request
         return rewritten(request, sampling={"temperature": temperature})
 

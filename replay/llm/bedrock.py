@@ -164,7 +164,7 @@ def _joined(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def _completed(it: Exchange) -> Call:
     """Read the plain text that Titan, Llama, Mistral and others take and give."""
     pieces = [_piece(event) for event in it.events]
-    embeds = any("embedding" in event for event in it.events)
+    embeds = "embed" in it.model or any("embedding" in event for event in it.events)
     said = "".join(piece for piece, _ in pieces)
     return it.call(
         "bedrock",

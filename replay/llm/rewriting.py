@@ -9,11 +9,14 @@ from urllib.parse import quote, urlsplit
 
 from replay.canonical import json_body
 from replay.cassettes.coding import with_length
-from replay.llm.calls import family_of
+from replay.llm.calls import family_of, read_call
 from replay.llm.exchange import MODEL_IN_PATH, exchange
 from replay.llm.payload import at
 from replay.model import Interaction, Json, Request
 from replay.spelling import respelled, spelling_of
+
+_UNSAMPLED = ("embeddings", "images")
+"""Operations that draw nothing from a model's distribution of words."""
 
 
 def rewritten(
@@ -23,18 +26,20 @@ def rewritten(
     Let *request* go to *model* with these parameters, in whatever format it is.
 
     *sampling* is named as in `Call.sampling`: `temperature`, `top_p`, `top_k`, `seed`,
-    `max_tokens`, …; None takes a parameter out, and what the format has no place for is left out.
-    A request that is in no known format stays as it is.
+    `max_tokens`, …; None takes a parameter out. What the format has no place for is left out, and
+    so are all where the operation knows none: embeddings. A request that is in no known format
+    stays as it is.
 
     >>> asked = Request("POST", "https://api.openai.com/v1/responses", (), b'{"model":"gpt-4o"}')
     >>> rewritten(asked, model="gpt-4.1", sampling={"max_tokens": 10, "seed": 1}).body
     b'{"model":"gpt-4.1","max_output_tokens":10}'
     """
     it, sent = exchange(Interaction(request)), json_body(request.body)
-    family = family_of(it) if it else None
-    if it is None or family is None or not isinstance(sent, dict):
+    family, call = family_of(it) if it else None, read_call(Interaction(request))
+    if it is None or family is None or call is None or not isinstance(sent, dict):
         return request
-    spelling, how = family.spelling(it), spelling_of(request.body, sent) or "compact"
+    spelling = {} if call.operation in _UNSAMPLED else family.spelling(it)
+    how = spelling_of(request.body, sent) or "compact"
     before = respelled(sent, how)
     if model and "model" in sent:
         sent["model"] = model

@@ -1,0 +1,54 @@
+"""Our engine behind `@pytest.mark.vcr`, where the project asks for it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from replay.plugin.outcomes import last_passed
+from replay.plugin.settings import project
+
+_REWRITES = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Take the mode `rewrite` away from pytest-recording's cassettes, and remember it.
+
+    It deletes the cassette before the test runs; ours is replaced when the test has passed.
+    """
+    if project(config).engine != "replay":
+        return
+    from pytest_recording import _vcr as recording
+
+    _vcr: Any = recording
+    inner = _vcr.use_cassette
+
+    def use_cassette(
+        name: str, folder: str, mode: str, markers: Any, settings: Any, *rest: Any
+    ) -> Any:
+        mode = settings.get("record_mode", mode)
+        config.stash[_REWRITES] = mode == "rewrite"
+        if mode == "rewrite":
+            settings = settings | {"record_mode": "all"}
+        return inner(name, folder, mode, markers, settings, *rest)
+
+    _vcr.use_cassette = use_cassette
+    config.add_cleanup(lambda: setattr(_vcr, "use_cassette", inner))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
+    """Put our engine behind pytest-recording's cassettes."""
+    if project(config).engine != "replay":
+        return
+    from replay.cassettes.vcr_engine import use_cassette
+
+    vcr.use_cassette = partial(
+        use_cassette,
+        vcr,
+        rewrites=config.stash.get(_REWRITES, False),
+        passed=lambda: last_passed(config),
+    )
