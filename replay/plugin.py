@@ -34,6 +34,7 @@ _SOURCE: pytest.StashKey[Source] = pytest.StashKey()
 _STAGE: pytest.StashKey[Stage] = pytest.StashKey()
 _SCRIPT: pytest.StashKey[Script] = pytest.StashKey()
 _BUDGET: pytest.StashKey[Budget] = pytest.StashKey()
+_SKIPPED = "replay-skipped"
 _STALE = "replay-stale"
 _STORY = "replay-story"
 _UNUSED = "replay-unused-golden"
@@ -125,6 +126,8 @@ def _cast(config: pytest.Config, items: list[pytest.Item]) -> None:
         source = source_of(uses, mode, item.nodeid)
         if isinstance(source, Skipped):
             item.add_marker(pytest.mark.skip(reason=source.reason))
+            if uses.golden and mode is Mode.MOCK:
+                item.user_properties.append((_SKIPPED, item.nodeid))
         else:
             item.stash[_SOURCE] = source
             _limit(item, config)
@@ -347,6 +350,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     ):
         if found := sorted({value for key, value in properties if key == name}):
             _list(terminalreporter, title, *found, command)
+    if skipped := {value for key, value in properties if key == _SKIPPED}:
+        play = "Play their cassettes: TEST_MODE=GOLDEN pytest"
+        _list(terminalreporter, f"golden tests skipped: {len(skipped)}", play)
     if _BUDGET in config.stash:
         _list(terminalreporter, "spent", str(config.stash[_BUDGET]))
 
