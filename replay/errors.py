@@ -537,6 +537,18 @@ class NotWritten(ReplayError):
         )
 
 
+class NotAdded(ReplayError):
+    """`replay init` cannot add to a file of the project."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.path}: cannot add to it ({self.why}).\nMend that, and again: replay init"
+
+
 class WouldOverwrite(ReplayError):
     """A file that is there already would be replaced, which nobody has asked for."""
 

@@ -285,7 +285,7 @@ class Tape:
         return CassetteMiss(
             f"{sent.method} {sent.url}",
             self._source,
-            closest or self._closest(sent),
+            closest or self._closest(sent) or self._closest(sent, elsewhere=True),
             self._command,
         )
 
@@ -298,13 +298,17 @@ class Tape:
         found = self._matcher.differences(self._index.requests[due], sent)
         return Closest(due + 1, found, change=change_of(found), out_of_order=waiting + 1)
 
-    def _closest(self, sent: Request) -> Closest | None:
-        """Rank what was recorded for the same address by the fields, then the text, it shares."""
+    def _closest(self, sent: Request, *, elsewhere: bool = False) -> Closest | None:
+        """
+        Rank what was recorded for the same address by the fields, then the text, it shares.
+
+        With *elsewhere*, for the same path of any host: a base URL that is not set as it was.
+        """
         wanted = self._matcher.fields(sent)
         played = self._index.taken
         best: tuple[bool, int, bool, int, int] | None = None
         for index, request in enumerate(self._index.requests):
-            if not _same_address(request, sent):
+            if not _same_address(request, sent, elsewhere=elsewhere):
                 continue
             there = self._matcher.fields(request)
             alike = sum(there.get(path) == value for path, value in wanted.items())
@@ -337,9 +341,11 @@ def _prefix(one: bytes, other: bytes) -> int:
     return low
 
 
-def _same_address(recorded: Request, sent: Request) -> bool:
-    """Whether both go to one URL, query aside, with one method."""
+def _same_address(recorded: Request, sent: Request, *, elsewhere: bool) -> bool:
+    """Whether both go to one URL, query (and with *elsewhere* host) aside, with one method."""
     urls = [canonical_url(request.url).partition("?")[0] for request in (recorded, sent)]
+    if elsewhere:
+        urls = [url.partition("://")[2].partition("/")[2] for url in urls]
     return urls[0] == urls[1] and recorded.method.upper() == sent.method.upper()
 
 

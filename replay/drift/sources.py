@@ -81,7 +81,9 @@ def versions(episode: Episode, before: str, after: str) -> Pair:
     newest = sorted(by_model, key=lambda model: episode.recordings.index(by_model[model][-1]))
     if not (before and after) and len(newest) < 2:
         what = f"{episode.id} was recorded under one version only: {', '.join(newest) or 'none'}."
-        raise NothingToCompare(what, f"Record it again: replay record --from {episode.id}")
+        raise NothingToCompare(
+            what, f"Record another: replay record --from {episode.id} --model MODEL"
+        )
     chosen = before or newest[-2], after or newest[-1]
     for model in chosen:
         if model not in by_model:
