@@ -3,12 +3,16 @@ SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 BENCH := .venv-bench/.ready
+FUZZ := .venv-fuzz/.ready
+SECONDS ?= 300
+DOCS := .venv-docs/.ready
 NEW_ENOUGH := 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c $(NEW_ENOUGH) 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup replay replay-frozen replay-batch record standin test golden lint bench format lock clean
+.PHONY: help setup replay replay-frozen replay-batch record standin test golden lint bench fuzz docs \
+	format lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | \
@@ -32,6 +36,21 @@ $(BENCH): requirements.lock pyproject.toml
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check cassetter==0.16.1
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# atheris has no build for every Python that we run on, so it lives apart.
+$(FUZZ): requirements.lock pyproject.toml
+	@echo "Setting up .venv-fuzz, once …"
+	@$(PYTHON) -m venv .venv-fuzz
+	@.venv-fuzz/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv-fuzz/bin/pip install -qq --disable-pip-version-check "atheris>=3.0"
+	@.venv-fuzz/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DOCS): docs/requirements.txt
+	@echo "Setting up .venv-docs, once …"
+	@$(PYTHON) -m venv --clear .venv-docs
+	@.venv-docs/bin/pip install -qq --disable-pip-version-check -r docs/requirements.txt
 	@touch $@
 
 replay: $(READY) ## Re-execute a recorded run, offline: make replay RUN=episode_12345
@@ -67,6 +86,13 @@ lint: $(READY) ## Check style and types
 bench: $(BENCH) ## Measure side by side with the peers, in an environment of its own
 	@.venv-bench/bin/python -m bench
 
+fuzz: $(FUZZ) ## Fuzz every reader: make fuzz SECONDS=300
+	@.venv-fuzz/bin/python -m fuzz --seconds $(SECONDS)
+
+docs: $(DOCS) ## Build the documentation into site/; a warning is an error
+	@PYTHONPATH=. NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "Open site/index.html"
+
 format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -76,4 +102,5 @@ lock: ## Resolve the dependencies anew into requirements.lock (needs uv)
 		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
 
 clean: ## Remove .venv and the derived store
-	rm -rf .venv .venv-bench episodes/episodes.db episodes/episodes.db-wal episodes/episodes.db-shm
+	rm -rf .venv .venv-bench .venv-fuzz .venv-docs .fuzz site \
+		episodes/episodes.db episodes/episodes.db-wal episodes/episodes.db-shm

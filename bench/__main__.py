@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench.tables import Table, installed, show
 
-PARTS = ("traffic", "open_cassette")
+PARTS = ("traffic", "open_cassette", "startup", "goldens", "store", "service", "batch")
 _PACKAGES = ("golden-replay", "vcrpy", "cassetter", "httpx", "openai")
 
 

@@ -1,14 +1,13 @@
 """
-Measure batches: `python -m bench.batch`. Needs both cores for itself to say anything.
+Measure batches. Needs both cores for itself to say anything.
 
 Replays of the example agent, against the same function in a bare loop on httpx's MockTransport in
-one process; two workers against one; what resuming costs; memory over a long batch; the start of
-the command; and 1,000 runs on a Dask cluster of which one of two workers is killed.
+one process; two workers against one; what resuming costs; memory over a long batch; and a Dask
+cluster of which one of two workers is killed. `python -m bench.batch` has the sizes as options.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -16,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +25,9 @@ import click
 import httpx
 import httpx2
 import requests
+from rich.console import Console
 
-from bench.__main__ import medians, timed
+from bench.tables import Figure, Table, installed, medians, show, timed
 from examples.support_agent.agent import answer
 from replay.batch.local import Local
 from replay.batch.report import Report
@@ -67,7 +67,7 @@ def worker(folder: Path) -> Worker:
     return Worker(ROOT, os.environ | {"REPLAY_STORE": str(folder / "store.db")})
 
 
-def throughput(folder: Path, episode: Episode, calls: int, rounds: int) -> dict[str, float]:
+def throughput(folder: Path, episode: Episode, calls: int, rounds: int) -> dict[str, Figure]:
     """Seconds a replay by one warm worker, and a call of the function in a bare loop."""
     with worker(folder) as warm:
         for _ in range(2):
@@ -122,14 +122,14 @@ def patched(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
     setattr(owner, name, value)
 
 
-def workers(folder: Path, runs: list[Run]) -> dict[str, float]:
+def workers(folder: Path, runs: list[Run]) -> dict[str, Figure]:
     """Seconds for the same batch with one worker and with two, and to resume it when it is done."""
     one = timed(lambda: checked(batch(folder, runs, 1)))
     two = timed(lambda: checked(batch(folder, runs, 2)))
     with closing(Batches(folder / "store.db")) as batches:
         plan = Plan(runs, resume=True)
         again = timed(lambda: checked(run_batch(plan, Local(lambda: worker(folder), 2), batches)))
-    return {"one": one, "two": two, "resume": again}
+    return {"one worker": Figure(one), "two": Figure(two), "resume": Figure(again)}
 
 
 def checked(report: Report) -> None:
@@ -137,18 +137,18 @@ def checked(report: Report) -> None:
     assert report.counts == {"IDENTICAL": report.size}, report.counts
 
 
-def memory(folder: Path, runs: list[Run]) -> list[int]:
-    """Resident megabytes of runner and workers together, after each tenth of a batch."""
+def memory(folder: Path, runs: list[Run]) -> dict[str, Figure]:
+    """Resident bytes of runner and workers together, after a tenth of a batch and at its end."""
     seen: list[int] = []
-    every = max(len(runs) // 10, 1)
+    tenth = max(len(runs) // 10, 1)
     count = iter(range(1, len(runs) + 1))
 
     def heard(_result: object) -> None:
-        if next(count) % every == 0:
-            seen.append(resident(os.getpid()) >> 20)
+        if next(count) % tenth == 0:
+            seen.append(resident(os.getpid()))
 
     checked(batch(folder, runs, 2, heard=heard))
-    return seen
+    return {"first tenth": Figure(seen[0]), "most": Figure(max(seen)), "last": Figure(seen[-1])}
 
 
 def resident(pid: int) -> int:
@@ -163,29 +163,13 @@ def resident(pid: int) -> int:
     return (int(found[1]) << 10 if found else 0) + sum(resident(int(c)) for c in children)
 
 
-def start(rounds: int) -> dict[str, float]:
-    """Seconds of `replay run` on a warm cache, and of importing the SDK that the agent uses."""
-
-    def run(*arguments: str) -> Callable[[], float]:
-        command = [sys.executable, *arguments]
-        return lambda: timed(
-            lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # type: ignore[arg-type, return-value]
-        )
-
-    return medians(
-        rounds,
-        {
-            "import openai": run("-c", "import openai"),
-            "replay run": run("-m", "replay", "run", EPISODE),
-        },
-    )
-
-
-def dask(folder: Path, runs: list[Run]) -> dict[str, Any]:
+def dask(folder: Path, runs: list[Run]) -> dict[str, Figure]:
     """Run a batch on two Dask workers, kill one on the way, and compare with a serial run."""
     from replay.batch.dask import Dask
 
+    began = time.perf_counter()
     serial = batch(folder, runs, 1)
+    alone = time.perf_counter() - began
     with ExitStack() as stack:
         address = started(stack, folder / "s.log", "scheduler", "--port", "0", "--no-dashboard")
         doomed = stack.enter_context(ExitStack())
@@ -201,13 +185,9 @@ def dask(folder: Path, runs: list[Run]) -> dict[str, Any]:
         with closing(Batches(folder / "store.db")) as batches:
             began = time.perf_counter()
             cluster = run_batch(Plan(runs), executor, batches, heard)
-    same = [unhurried(x) for x in serial.results] == [unhurried(x) for x in cluster.results]
-    return {
-        "runs": len(runs),
-        "unique results": len({result.place for result in cluster.results}),
-        "equal to the serial run": same,
-        "seconds": time.perf_counter() - began,
-    }
+    taken = time.perf_counter() - began
+    assert [*map(unhurried, serial.results)] == [*map(unhurried, cluster.results)]
+    return {"one worker": Figure(alone), "dask, one of two killed": Figure(taken)}
 
 
 def unhurried(result: Any) -> Any:
@@ -227,29 +207,32 @@ def started(stack: ExitStack, log: Path, what: str, *arguments: str) -> str:
     return found[0]
 
 
-@click.command()
-@click.option("--episodes", default=500, show_default=True, help="Of the batches.")
-@click.option("--rounds", default=7, show_default=True, help="Rounds; the median is shown.")
-@click.option("--long/--short", default=False, help="Memory over 10,000 instead.")
-def main(episodes: int, rounds: int, long: bool) -> None:
-    """Measure batches on this machine; figures are seconds, ratios hold elsewhere too."""
+def tables(rounds: int, episodes: int = 120, long: int = 200, spread: int = 120) -> Iterator[Table]:
+    """Measure everything here: *episodes* of a batch, *long* for memory, *spread* on Dask."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        episode, runs = stored(folder, 10_000 if long else episodes)
+        episode, runs = stored(folder, max(episodes, long, spread))
         speed = throughput(folder, episode, 10, rounds)
+        yield Table("a replay in a batch", "bare loop", {EPISODE: speed})
         both = workers(folder, runs[:episodes])
-        begun = start(rounds)
-        figures = {
-            "a replay": speed,
-            "batch / bare loop, in throughput": speed["bare loop"] / speed["batch"],
-            f"{episodes} episodes": both,
-            "two workers / one, in throughput": both["one"] / both["two"],
-            "start": begun,
-            "replay run / import openai": begun["replay run"] / begun["import openai"],
-            "resident MB after each tenth": memory(folder, runs),
-            "dask, one of two workers killed": dask(folder, runs[:1_000]),
-        }
-    click.echo(json.dumps(figures, indent=2))
+        yield Table("a batch", "one worker", {f"{episodes:,} episodes": both})
+        held = {f"{long:,} episodes": memory(folder, runs[:long])}
+        yield Table("memory of a batch", "first tenth", held, "B")
+        if installed("distributed"):
+            lost = {f"{spread:,} episodes": dask(folder, runs[:spread])}
+            yield Table("a batch on Dask, equal to a serial one", "one worker", lost)
+
+
+@click.command()
+@click.option("--episodes", default=500, show_default=True, help="Of the batches.")
+@click.option("--long", default=10_000, show_default=True, help="Episodes for the memory.")
+@click.option("--spread", default=1_000, show_default=True, help="Episodes on Dask.")
+@click.option("--rounds", default=7, show_default=True, help="Rounds; the median is shown.")
+def main(episodes: int, long: int, spread: int, rounds: int) -> None:
+    """Measure batches on this machine; figures are seconds, ratios hold elsewhere too."""
+    out = Console(width=140)
+    for table in tables(rounds, episodes, long, spread):
+        show(table, out)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from bench.tables import Figure, Table, figure, medians, show, timed
 from replay.canonical import json_body
 from replay.cassettes.check import cassette_paths
 from replay.cassettes.files import read_cassette
 from replay.errors import Damaged
 from replay.golden.normalization import normalized
+
+Rows = dict[str, dict[str, Figure]]
 
 MANY = 2_000
 FEW = 200
@@ -58,8 +57,8 @@ WITH_TRAFFIC = {
 }
 
 
-def normalization(bodies: list[bytes], rounds: int) -> dict[str, float]:
-    """MB a second over *bodies*: parsed and written by json, and normalized."""
+def normalization(bodies: list[bytes], rounds: int) -> dict[str, Figure]:
+    """Seconds a MB of *bodies*: parsed and written by json, and normalized."""
     values = [json.loads(body) for body in bodies]
     size = sum(map(len, bodies)) / 1e6
 
@@ -71,14 +70,8 @@ def normalization(bodies: list[bytes], rounds: int) -> dict[str, float]:
         for value in values:
             normalized(value)
 
-    work: dict[str, Callable[[], None]] = {"json.loads + dumps": both, "normalized": ours}
-    taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(rounds):
-        for name, run in work.items():
-            began = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - began)
-    return {name: size / statistics.median(seconds) for name, seconds in taken.items()}
+    work = {"json.loads + dumps": both, "normalized": ours}
+    return medians(rounds, {name: lambda run=run: timed(run) / size for name, run in work.items()})
 
 
 def bodies_in(paths: Iterable[Path]) -> list[bytes]:
@@ -94,30 +87,24 @@ def bodies_in(paths: Iterable[Path]) -> list[bytes]:
     return found
 
 
-def suites(
-    tests: dict[str, str], count: int, rounds: int, *, cassettes: bool
-) -> dict[str, dict[str, float]]:
-    """CPU seconds and peak MB of a run of *count* tests that pass, and of one that writes."""
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in tests}
+def suites(tests: dict[str, str], count: int, rounds: int, *, cassettes: bool) -> tuple[Rows, Rows]:
+    """CPU seconds, and peak bytes, of runs of *count* tests: of one that writes, and that pass."""
     with tempfile.TemporaryDirectory() as name:
-        for suite, text in tests.items():
-            folder = Path(name) / re.sub(r"\W+", "-", suite)
+        folders = {suite: Path(name) / str(place) for place, suite in enumerate(tests)}
+        written = {}
+        for suite, folder in folders.items():
             folder.mkdir()
             (folder / "pyproject.toml").write_text("[tool.replay]\n")
-            (folder / "test_it.py").write_text(text.format(answer=_ANSWER, count=count))
+            (folder / "test_it.py").write_text(tests[suite].format(answer=_ANSWER, count=count))
             if cassettes:
                 _cassettes(folder, count)
-            written = _pytest(folder, "--snapshot-update")
-            found[suite]["written, s"] = [written[0]]
-        for _ in range(rounds):
-            for suite in tests:
-                seconds, peak = _pytest(Path(name) / re.sub(r"\W+", "-", suite))
-                found[suite].setdefault("passed, s", []).append(seconds)
-                found[suite].setdefault("peak MB", []).append(peak)
-    return {
-        suite: {name: statistics.median(values) for name, values in row.items()}
-        for suite, row in found.items()
-    }
+            written[suite] = Figure(_pytest(folder, "--snapshot-update")[0])
+        runs = [
+            {suite: _pytest(folder) for suite, folder in folders.items()} for _ in range(rounds)
+        ]
+    seconds = {suite: figure([run[suite][0] for run in runs]) for suite in tests}
+    peaks = {suite: figure([run[suite][1] for run in runs]) for suite in tests}
+    return {"passed": seconds, "written": written}, {"passed": peaks}
 
 
 def _cassettes(folder: Path, count: int) -> None:
@@ -138,7 +125,7 @@ _RUN = (
     "import resource, sys, pytest\n"
     "code = pytest.main(sys.argv[1:])\n"
     "used = resource.getrusage(resource.RUSAGE_SELF)\n"
-    "print('used', used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)\n"
+    "print('used', used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)\n"
     "sys.exit(code)"
 )
 
@@ -160,32 +147,28 @@ def _pytest(folder: Path, *options: str) -> tuple[float, float]:
     return float(seconds), float(peak)
 
 
-def show(title: str, rows: dict[str, dict[str, float]], floor: str, out: Console) -> None:
-    """Print one table; times as ratios to the floor, too."""
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
-    table = Table("", *names, title=title, title_justify="left")
-    for label, row in rows.items():
-        table.add_row(label, *(f"{row[n]:,.2f}  ({row[n] / rows[floor][n]:.2f} x)" for n in names))
-    out.print(table)
+def tables(rounds: int, folder: Path = Path("cassettes"), many: int = MANY) -> Iterator[Table]:
+    """Measure normalization over the cassettes in *folder*, and golden tests beside syrupy's."""
+    bodies = bodies_in(cassette_paths([folder]))
+    size = f"{sum(map(len, bodies)) / 1e6:.1f} MB of bodies"
+    row = normalization(bodies, rounds)
+    yield Table("normalize, a MB", "json.loads + dumps", {size: row})
+    rounds = min(rounds, 3)  # each is a run of thousands of tests
+    seconds, peaks = suites(TESTS, many, rounds, cassettes=False)
+    yield Table(f"{many:,} goldens, CPU of the run", "syrupy", seconds)
+    yield Table(f"{many:,} goldens, peak memory of the run", "syrupy", peaks, unit="B")
+    seconds, _ = suites(WITH_TRAFFIC, FEW, rounds, cassettes=True)
+    yield Table(f"{FEW} tests with a recorded call, CPU of the run", "vcr + syrupy", seconds)
 
 
 @click.command()
 @click.argument("folder", type=Path, default=Path("cassettes"))
 @click.option("--rounds", default=3, show_default=True, help="Rounds; the median is shown.")
 @click.option("--many", default=MANY, show_default=True, help="Goldens in the large suite.")
-@click.option("--few", default=FEW, show_default=True, help="Tests with recorded traffic.")
-def main(folder: Path, rounds: int, many: int, few: int) -> None:
+def main(folder: Path, rounds: int, many: int) -> None:
     """Measure normalization over the cassettes in FOLDER, and golden tests beside syrupy's."""
-    out = Console(width=120)
-    bodies = bodies_in(cassette_paths([folder]))
-    speed = normalization(bodies, max(rounds, 3))
-    size = sum(map(len, bodies)) / 1e6
-    out.print(
-        f"{len(bodies):,} bodies, {size:.1f} MB;", {k: f"{v:.1f} MB/s" for k, v in speed.items()}
-    )
-    show(f"{many:,} tests", suites(TESTS, many, rounds, cassettes=False), "syrupy", out)
-    played = suites(WITH_TRAFFIC, few, rounds, cassettes=True)
-    show(f"{few:,} tests with a recorded call each", played, "vcr + syrupy", out)
+    for table in tables(rounds, folder, many):
+        show(table, Console(width=140))
 
 
 if __name__ == "__main__":

@@ -13,15 +13,16 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
 import click
+from rich.console import Console
 
-from bench.tables import medians
+from bench.tables import Figure, Table, medians, show, timed
 from bench.traffic import interactions
 from replay.canonical import json_body
 from replay.cassettes.files import read_cassette, write_anew
@@ -130,7 +131,7 @@ def _wire(item: Interaction) -> int:
     return len(item.request.body) + len(item.response.body if item.response else b"")
 
 
-def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> dict[str, float]:
+def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> dict[str, Figure]:
     """Seconds an interaction: into the store, and its bodies alone into a table of two columns."""
     made = interactions(count)
     episodes = [
@@ -140,7 +141,7 @@ def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> di
 
     def ours() -> float:
         with Store(folder / f"{time.monotonic_ns()}.db") as store:
-            return _timed(lambda: [store.add(episode) for episode in episodes]) / count
+            return timed(lambda: [store.add(episode) for episode in episodes]) / count
 
     def raw() -> float:
         db = sqlite3.connect(folder / f"{time.monotonic_ns()}.db", isolation_level=None)
@@ -149,7 +150,7 @@ def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> di
         db.execute("CREATE TABLE wire (sent BLOB, got BLOB)")
         rows = [(item.request.body, item.response.body) for item in made if item.response]
         try:
-            return _timed(lambda: _insert(db, rows, each)) / count
+            return timed(lambda: _insert(db, rows, each)) / count
         finally:
             db.close()
 
@@ -175,7 +176,7 @@ def lookup(folder: Path, episodes: int, loads: int = 200) -> float:
         names = [f"e{chance.randrange(episodes)}" for _ in range(loads)]
         for name in names[:20]:
             store.get(name)
-        taken = sorted(_timed(lambda name=name: store.get(name)) for name in names)
+        taken = sorted(timed(lambda name=name: store.get(name)) for name in names)
     return taken[loads // 2]
 
 
@@ -211,39 +212,32 @@ def _cassettes(corpus: Path) -> Iterator[Path]:
             yield path
 
 
-def _timed(work: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def tables(rounds: int, many: int = 10_000) -> Iterator[Table]:
+    """Measure the store: its size, ingest, look-up among 100 and *many* episodes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        size = {k: Figure(v) for k, v in sizes(folder, agent_run(40)).items()}
+        yield Table("size of an episode of 40 turns", "yaml", {"bytes": size}, unit="B")
+        yield Table("store an interaction", "executemany", {"100 a run": ingest(folder, rounds)})
+        loads = {f"of {count:,}": Figure(lookup(folder, count)) for count in (100, many)}
+        yield Table("load an episode", "of 100", {"two calls": loads})
 
 
 @click.command()
 @click.option("--rounds", default=3, show_default=True, help="Rounds; the median is shown.")
 @click.option("--many", default=100_000, show_default=True, help="Episodes in the large store.")
-@click.option("--corpus", type=Path, help="A folder of real cassettes.")
-@click.option("--json", "out", type=Path, help="Write the figures to this file.")
-def main(rounds: int, many: int, corpus: Path | None, out: Path | None) -> None:
+@click.option("--corpus", type=Path, help="A folder of real cassettes, to take on a round trip.")
+def main(rounds: int, many: int, corpus: Path | None) -> None:
     """Measure the store: size, ingest, look-up, and round trips of real cassettes."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        size = sizes(folder, agent_run(40))
-        print(f"40 turns: {size}; store / YAML = 1 / {size['yaml'] / size['store']:.1f}, ", end="")
-        print(f"growth / YAML = 1 / {size['yaml'] / size['grown']:.1f}")
-        speed = ingest(folder, rounds)
-        rates = ", ".join(f"{who} {1 / taken:,.0f}/s" for who, taken in speed.items())
-        print(f"ingest: {rates}; {speed['replay'] / speed['executemany']:.1f} x executemany")
-        loads = {count: lookup(folder, count) for count in (100, many)}
-        print("load one of", ", ".join(f"{n:,}: {s * 1e6:,.0f} us" for n, s in loads.items()))
-        trips = round_trips(folder, corpus) if corpus else {}
-        if trips:
-            print(f"round trips: {trips['same']} the same, not: {trips['failed']}")
-            print(
-                f"{trips['agents']} agents' cassettes: {trips['yaml']:,} bytes of YAML, "
-                f"store 1 / {trips['yaml'] / trips['grown']:.1f}"
-            )
-    if out:
-        figures = {"sizes": size, "ingest": speed, "lookup": loads, "corpus": trips}
-        out.write_text(json.dumps(figures, indent=2))
+    out = Console(width=140)
+    for table in tables(rounds, many):
+        show(table, out)
+    if corpus:
+        with tempfile.TemporaryDirectory() as name:
+            trips = round_trips(Path(name), corpus)
+        out.print(f"round trips: {trips['same']} the same, not: {trips['failed']}")
+        ratio = trips["yaml"] / trips["grown"]
+        out.print(f"{trips['agents']} agents' cassettes: store 1 / {ratio:.1f} of their YAML")
 
 
 if __name__ == "__main__":

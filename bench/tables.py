@@ -52,10 +52,11 @@ def medians(rounds: int, work: dict[str, Callable[[], float]]) -> dict[str, Figu
     for _ in range(rounds):
         for name, run in work.items():
             taken[name].append(run())
-    return {name: _figure(values) for name, values in taken.items()}
+    return {name: figure(values) for name, values in taken.items()}
 
 
-def _figure(values: list[float]) -> Figure:
+def figure(values: list[float]) -> Figure:
+    """Take the median and the spread of *values*."""
     if len(values) < 4:
         return Figure(statistics.median(values))
     low, middle, high = statistics.quantiles(values, n=4)

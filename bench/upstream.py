@@ -7,15 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 CHUNKS, PAUSE = 10, 0.02
 ANSWER = b'{"choices": [{"message": {"content": "' + b"x" * 700 + b'"}}]}'
 
 
 @contextmanager
-def upstream() -> Iterator[str]:
-    """Start the server; yields its address."""
-    command = [sys.executable, "-m", "bench.upstream"]
+def upstream(latency: float = 0.0) -> Iterator[str]:
+    """Start the server, which thinks for *latency* seconds; yields its address."""
+    command = [sys.executable, "-m", "bench.upstream", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
@@ -24,11 +25,15 @@ def upstream() -> Iterator[str]:
             process.terminate()
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve(
+    latency: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
             await reader.readexactly(int(length or 0))
+            if latency:
+                await asyncio.sleep(latency)
             await (_stream(writer) if b" /stream " in head else _answer(writer))
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
@@ -52,11 +57,11 @@ async def _stream(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-async def _main() -> None:
-    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+async def _main(latency: float) -> None:
+    server = await asyncio.start_server(partial(_serve, latency), "127.0.0.1", 0)
     print("http://{}:{}".format(*server.sockets[0].getsockname()), flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(_main(float(sys.argv[1])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -14,6 +14,9 @@ from replay.model import Difference, Headers, Json, Request
 
 KEY_SCHEMA = 1
 """Version of `request_key`; it is written to every manifest."""
+
+DEPTH = 200
+"""Nesting of JSON that is looked into: far beyond any payload, and far below Python's own limit."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MISSING = "(absent)"
@@ -88,17 +91,19 @@ def canonical_url(url: str) -> str:
         host = f"[{host}]"
     if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
         host = f"{host}:{port}"
-    query = urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))
+    fields = sorted(parse_qsl(parts.query, keep_blank_values=True))
+    query = urlencode(fields, errors="surrogatepass")
     return urlunsplit((parts.scheme.lower(), host, parts.path or "/", query, ""))
 
 
 def canonical_body(request: Request) -> bytes:
     """Reduce the body to its meaning: JSON with sorted keys, sorted form fields, else bytes."""
-    media = header(request.headers, "content-type").lower()
+    content_type = header(request.headers, "content-type")
+    media = content_type.lower()
     if "x-www-form-urlencoded" in media:
         return canonical_json(_form(request.body)).encode("utf-8", "surrogatepass")
     if "multipart/" in media:
-        return _without_boundary(request.body, media)
+        return _without_boundary(request.body, content_type)
     value = json_body(request.body)
     if value is None:
         return request.body
@@ -110,9 +115,27 @@ def json_body(body: bytes) -> Json:
     if body.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return parsed_json(body)
+    except ValueError:
         return None
+
+
+def parsed_json(text: str | bytes) -> Json:
+    """
+    Parse *text*, which a stranger may have nested so deep that nothing could walk through it.
+
+    Raises:
+        ValueError: it is not JSON, or nested deeper than `DEPTH` levels.
+
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
+    signs: tuple[Any, Any] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    if sum(map(text.count, signs)) > DEPTH and _is_deep(value):
+        raise ValueError(f"it is nested deeper than {DEPTH} levels")
+    return value
 
 
 def header(headers: Headers, name: str) -> str:
@@ -170,6 +193,17 @@ def without_secrets(value: Json) -> Json:
     return value
 
 
+def _is_deep(value: Json) -> bool:
+    """Whether *value* is nested deeper than `DEPTH` levels, looked at level by level."""
+    level = [value]
+    for _ in range(DEPTH + 1):
+        collections = (item for item in level if isinstance(item, dict | list))
+        level = [i for c in collections for i in (c.values() if isinstance(c, dict) else c)]
+        if not level:
+            return False
+    return True
+
+
 def _without_placeholders(request: Request) -> Request:
     url, body = without_secrets(request.url), request.body
     if b"secret" in body:
@@ -194,11 +228,13 @@ def _form(body: bytes) -> list[tuple[str, str]]:
     return sorted(parse_qsl(body.decode("utf-8", "surrogateescape"), keep_blank_values=True))
 
 
-def _without_boundary(body: bytes, media: str) -> bytes:
-    found = re.search(r'boundary="?([^";,]+)', media)
+def _without_boundary(body: bytes, content_type: str) -> bytes:
+    """Let all boundaries have one name, where they stand as such: a part may hold the same text."""
+    found = re.search(r'(?i:boundary)="?([^";,]+)', content_type)
     if not found:
         return body
-    return re.sub(re.escape(found[1].encode()), b"boundary", body, flags=re.IGNORECASE)
+    name = re.escape(found[1].encode("utf-8", "surrogatepass"))
+    return re.sub(rb"(?m)^--" + name + rb"(?=(?:--)?\r?$)", b"--boundary", body)
 
 
 def _plain(value: Any) -> Any:
@@ -211,9 +247,26 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if kind is dict:
         return {key: _plain(item) for key, item in value.items()}
-    if fields_there := getattr(kind, "__dataclass_fields__", None):
-        return {name: _plain(getattr(value, name)) for name in fields_there}
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: _plain(item) for name, item in members(value).items()}
     return value
+
+
+def members(value: Any) -> dict[str, Any]:
+    """
+    List what the content of a dataclass consists of.
+
+    A field that came later is marked `unless_empty`, so that older content keeps its name.
+    """
+    kind: Any = type(value)
+    names = _members(kind)
+    found = {name: getattr(value, name) for name, _ in names}
+    return {name: found[name] for name, unless_empty in names if found[name] or not unless_empty}
+
+
+@cache
+def _members(kind: Any) -> tuple[tuple[str, bool], ...]:
+    return tuple((f.name, "unless_empty" in f.metadata) for f in dataclasses.fields(kind))
 
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))

@@ -108,6 +108,22 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """
+    Recording in a running service.
+
+    *sample* is the share of runs that is recorded, 0 to 1. A run that holds more than *run_bytes*
+    is dropped, and so is any while all runs of the process, open or waiting to be written, hold
+    more than *held_bytes*. At exit *exit_seconds* are given to what still waits.
+    """
+
+    sample: float = 1.0
+    run_bytes: int = 8_000_000
+    held_bytes: int = 32_000_000
+    exit_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class NormalizationRule:
     """
     One rule of the project's own: where it holds, which is one of the first four, and what it does.
@@ -166,6 +182,7 @@ class Config:
     test: Staging = field(default_factory=Staging)
     engine: str = "vcrpy"
     max_age_days: int = 0
+    service: Service = field(default_factory=Service)
     shared: Path = Path()
     tenant: str = ""
     versions: dict[str, str] = field(default_factory=dict)
@@ -193,11 +210,17 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
         settings["store"] = Path(store)
     if engine := environ.get("REPLAY_ENGINE"):
         settings["engine"] = engine
-    if environ and (tenant := environ.get("REPLAY_TENANT")):
+    if tenant := environ.get("REPLAY_TENANT"):
         settings["tenant"] = tenant
+    if sample := environ.get("REPLAY_SAMPLE"):
+        share = _value(float, _from_text(float, sample), "REPLAY_SAMPLE")
+        settings["service"] = replace(settings.get("service", Service()), sample=share)
     if settings.get("engine", "vcrpy") not in ENGINES:
         raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
-    return Config(**settings)
+    config = Config(**settings)
+    if config.service.sample > 1:
+        raise BadSetting("tool.replay.service.sample", config.service.sample, "a share, 0 to 1")
+    return config
 
 
 def staged(config: Config, environ: Mapping[str, str], options: Mapping[str, str]) -> Config:

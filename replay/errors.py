@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replay.visible import inline, uncommanding, visible
+
 if TYPE_CHECKING:
     from replay.model import Closest, Difference
 
@@ -344,6 +346,55 @@ class UnknownRecording(ReplayError):
         )
 
 
+class TeacherForced(ReplayError):
+    """A recording holds answers to requests of another run, so that no program can be run on it."""
+
+    def __init__(self, episode: str, recording: str, models: str) -> None:
+        super().__init__(episode, recording, models)
+        self.episode = episode
+        self.recording = recording
+        self.models = models
+
+    def __str__(self) -> str:
+        return (
+            f"Recording {self.recording[:15]} of {self.episode} was teacher-forced with "
+            f"{self.models}: each answer is to what another model had led to, "
+            "so that no program can be replayed against it.\n"
+            f"Compare it: replay drift {self.episode}\n"
+            f"To have one to replay: replay record --from {self.episode} --model {self.models}"
+        )
+
+
+class NoKey(ReplayError):
+    """A recorded request cannot be sent again, as there is no key for its provider."""
+
+    def __init__(self, provider: str, variable: str) -> None:
+        super().__init__(provider, variable)
+        self.provider = provider
+        self.variable = variable
+
+    def __str__(self) -> str:
+        if not self.provider:
+            return "A recorded request had a key, and of which provider cannot be told."
+        return f"There is no key for {self.provider}: set {self.variable}."
+
+
+class NotAnswered(ReplayError):
+    """A model that was asked what another had answered gave no answer."""
+
+    def __init__(self, episode: str, step: int, said: str) -> None:
+        super().__init__(episode, step, said)
+        self.episode = episode
+        self.step = step
+        self.said = said
+
+    def __str__(self) -> str:
+        return (
+            f"Call #{self.step} of {self.episode} was answered when it was recorded, and is not "
+            f"now: {self.said}\nNo recording was added to {self.episode}."
+        )
+
+
 class UnknownVersion(ReplayError):
     """
     An episode has no recording of the version that was asked for.
@@ -466,7 +517,7 @@ class Damaged(ReplayError):
 
     def __str__(self) -> str:
         place = f"{self.path}, line {self.line}" if self.line else self.path
-        lines = [f"{place}: {self.what}.", "Nothing was overwritten."]
+        lines = [f"{inline(place)}: {inline(self.what)}.", "Nothing was overwritten."]
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
@@ -484,6 +535,18 @@ class NotWritten(ReplayError):
             "Nothing was overwritten.\n"
             f"Make one of vcrpy's format of it: replay cassettes convert {self.cassette}"
         )
+
+
+class NotAdded(ReplayError):
+    """`replay init` cannot add to a file of the project."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.path}: cannot add to it ({self.why}).\nMend that, and again: replay init"
 
 
 class WouldOverwrite(ReplayError):
@@ -638,6 +701,11 @@ class ShapeChanged(ReplayError):
         )
 
 
+def shown(error: BaseException) -> str:
+    """Give the sentence of *error* to a terminal or a log, which obeys nothing that is in it."""
+    return uncommanding(visible(str(error)))
+
+
 def difference_lines(
     differences: Iterable[Difference], now: str, *, was: str = "recorded"
 ) -> list[str]:
@@ -645,7 +713,7 @@ def difference_lines(
     shown = list(differences)
     lines = []
     for difference in shown[:_SHOWN]:
-        lines.append(f"  {difference.path or '(everything)'}")
+        lines.append(f"  {inline(difference.path) or '(everything)'}")
         lines += [f"    {line}" for line in _both(difference.recorded, difference.now, was, now)]
     if len(shown) > _SHOWN:
         lines.append(f"  … and {len(shown) - _SHOWN} more")
@@ -678,7 +746,7 @@ def _both(recorded: object, now: object, was: str, word: str) -> list[str]:
 
 def _line_diff(recorded: str, now: str) -> list[str]:
     diff = difflib.unified_diff(recorded.splitlines(), now.splitlines(), n=1, lineterm="")
-    lines = [line[:_WIDTH] for line in diff if not line.startswith(("---", "+++", "@@"))]
+    lines = [visible(line[:_WIDTH]) for line in diff if not line.startswith(("---", "+++", "@@"))]
     left_out = len(lines) - _SHOWN_LINES
     return [*lines[:_SHOWN_LINES], *([f"… and {left_out} more lines"] if left_out > 0 else [])]
 

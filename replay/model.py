@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = Any
 """What `json.loads` returns."""
+
+Further: TypeAlias = Literal["", "free-running", "teacher-forced"]
+"""How a recording of a further model version was made; empty where the program chose its models."""
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Name and value pairs in wire order; a name may stand more than once."""
@@ -72,7 +75,8 @@ class Manifest:
     Everything that was pinned or observed when a recording was made.
 
     *clock* is the instant at which the recorded program's clock started, in UTC; with *pinned* the
-    program saw that clock and *seed*, otherwise the host's.
+    program saw that clock and *seed*, otherwise the host's. *further* tells how another model than
+    the program's own was asked, if one was.
     """
 
     clock: str
@@ -90,6 +94,7 @@ class Manifest:
     python: str = ""
     recorder: str = ""
     key_schema: int = 1
+    further: Further = field(default="", metadata={"unless_empty": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,13 @@ class Episode:
 
     @property
     def current(self) -> Recording:
-        """The recording that a replay uses when none is named: the newest."""
-        return self.recordings[-1]
+        """
+        The recording that a replay uses when none is named.
+
+        It is the newest of those whose models the program chose: a further version is to be named.
+        """
+        own = [recording for recording in self.recordings if not recording.manifest.further]
+        return (own or self.recordings)[-1]
 
 
 class Kind(StrEnum):

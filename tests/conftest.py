@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
+
+from replay.canonical import content_hash
+from replay.cli import main
 
 ROOT = Path(__file__).parent.parent
 
+OWN = ("OPENAI", "ORDERS", "SHIPPING", "TEST_", "REPLAY", "GITHUB_")
+"""Beginnings of the variables that are a project's own."""
+
 pytest_plugins = ["pytester"]
+
+WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio")]
+"""Plugins that inner runs do without: together they take as long to import as all the rest."""
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +49,7 @@ class Project:
 
     root: Path
     env: dict[str, str]
+    memory: Path = Path()
 
     def write(self, path: str, text: str) -> Project:
         """Put a file in place."""
@@ -56,6 +69,17 @@ class Project:
         changed = {k: v for k, v in (self.env | env).items() if v}
         return replace(self, env=changed)
 
+    def once(self, what: str, folders: Iterable[str], make: Callable[[], object]) -> None:
+        """Let *make* fill *folders*; where another test had *what* made, take what it left."""
+        own = {k: v for k, v in self.env.items() if k.startswith(OWN)}
+        kept = self.memory / content_hash([what, own]).replace(":", "-")
+        if not kept.exists():
+            make()
+            for folder in folders:
+                shutil.copytree(self.root / folder, kept / folder)
+        for folder in folders:
+            shutil.copytree(kept / folder, self.root / folder, dirs_exist_ok=True)
+
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
@@ -68,11 +92,43 @@ class Project:
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run an inner pytest."""
-        return self.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
+        return self.run(sys.executable, "-m", "pytest", *WITHOUT, *arguments)
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where recordings are kept that many tests begin with."""
+    return tmp_path_factory.mktemp("memory")
+
+
+@dataclass(frozen=True)
+class InProcess(Project):
+    """The same, with the `replay` command run in this process: for what is not about processes."""
+
+    def replay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `replay` command, with the project's own modules for those of their names."""
+        own = {file.stem for file in self.root.iterdir()}
+        path, aside = list(sys.path), _forgotten(own)
+        unset = dict.fromkeys(os.environ.keys() - self.env.keys())
+        try:
+            with contextlib.chdir(self.root):
+                done = CliRunner().invoke(main, arguments, env=unset | self.env)
+        finally:
+            sys.path[:] = path
+            _forgotten(own)
+            sys.modules.update(aside)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def _forgotten(packages: set[str]) -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] in packages]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 @pytest.fixture
-def project(tmp_path: Path, standin: str) -> Project:
+def project(tmp_path: Path, standin: str, memory: Path) -> Project:
     """A project with the example agent in it, set up to talk to the stand-in."""
     shutil.copytree(
         ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__")
@@ -83,15 +139,14 @@ def project(tmp_path: Path, standin: str) -> Project:
         "[tool.pytest.ini_options]\n"
         'asyncio_mode = "auto"\n'
     )
-    own = ("OPENAI", "TEST_", "REPLAY", "GITHUB_")
-    outer = {k: v for k, v in os.environ.items() if not k.startswith(own)} | {"CI": "false"}
+    outer = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {"CI": "false"}
     env = outer | {
         "OPENAI_API_KEY": "not-a-key",
         "OPENAI_BASE_URL": f"{standin}/v1",
         "ORDERS_URL": f"{standin}/orders",
         "SHIPPING_URL": f"{standin}/shipping",
     }
-    return Project(tmp_path, env)
+    return Project(tmp_path, env, memory)
 
 
 @pytest.fixture

@@ -11,9 +11,13 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
+from replay.batch.report import Report, Result
 from replay.batch.runs import Run, batch_id
 from replay.episodes.batches import Batches
+from replay.model import Difference, Kind, Outcome
+from replay.reports.batch_html import batch_html
 from tests.batches import episode, project_of, recording
+from tests.test_drift_reports import HOSTILE, Page
 
 
 def batch(project, *arguments):
@@ -100,12 +104,13 @@ def test_shards_merge_into_the_whole(mixed, whole):
 
 
 @pytest.mark.usefixtures("whole")
-def test_junit_and_github(mixed):
+def test_junit_html_and_github(mixed):
     """A failure for what drifted, with what it was; the job's summary has the counts."""
 
     done = mixed.where(GITHUB_STEP_SUMMARY=str(mixed.root / "summary.md")).replay(
-        "batch", "--all", "--resume", "--junit", "out.xml"
+        "batch", "--all", "--resume", "--junit", "out.xml", "--html", "out.html"
     )
+    page = Page((mixed.root / "out.html").read_text())
     suite = Xml.parse(mixed.root / "out.xml").getroot()
     cases = {case.get("name"): case for case in suite}
 
@@ -113,7 +118,24 @@ def test_junit_and_github(mixed):
     assert len(suite.findall("testcase/failure")) == int(suite.get("failures"))
     assert cases["e0007"].find("failure").get("message") == "DIVERGED at step 1 (request)"
     assert "GET http://api.test/1007 is not in" in cases["e0007"].find("failure").text
+    assert {"only-all", "only-unwanted", "only-DIVERGED", "only-IDENTICAL", "r7"} <= page.ids
+    assert {"r7", "r11"} <= page.targets <= page.ids
     assert "| FAILED | 1 |" in (mixed.root / "summary.md").read_text().splitlines()
+
+
+def test_html_escapes_what_was_recorded():
+    """Names, tags, details and differences are other people's text."""
+
+    found = (Difference(HOSTILE, {HOSTILE: 1}, HOSTILE), Difference("n", "1 two", "1 three"))
+    outcome = Outcome(Kind.DIVERGED, 1, HOSTILE, HOSTILE, found)
+    results = (Result(1, Run(HOSTILE, HOSTILE, (HOSTILE,)), HOSTILE, outcome),)
+    text = batch_html(Report(HOSTILE, 1, results))
+    page = Page(text)
+
+    assert {"script", "img", "iframe", "object", "link"}.isdisjoint(page.tags)
+    assert (page.outside, page.handlers) == ([], [])
+    assert "<pre>1 <del>two</del></pre>" in text
+    assert "1 <ins>three</ins>" in text
 
 
 @pytest.mark.parametrize(

@@ -494,7 +494,7 @@ def test_nesting_ends_early(path, text):
 
     path.write_text(text)
 
-    with pytest.raises(Damaged, match=r"nested deeper than 200 levels|not JSON: maximum recursion"):
+    with pytest.raises(Damaged, match="nested deeper than 200 levels"):
         read_cassette(path)
 
 

@@ -82,6 +82,22 @@ def test_store_can_be_named_by_the_environment(tmp_path):
     assert load_config(tmp_path, {"REPLAY_STORE": "/x.db"}).store == Path("/x.db")
 
 
+def test_share_of_recorded_runs_can_be_named_by_the_environment(tmp_path):
+    """REPLAY_SAMPLE goes before the file."""
+
+    (tmp_path / "pyproject.toml").write_text("[tool.replay.service]\nsample = 1\n")
+
+    assert load_config(tmp_path, {"REPLAY_SAMPLE": "0.25"}).service.sample == 0.25
+
+
+@pytest.mark.parametrize("value", ["many", "1.5", "-1", "nan"])
+def test_share_of_recorded_runs_is_one(tmp_path, value):
+    """From nothing to all of them."""
+
+    with pytest.raises(BadSetting):
+        load_config(tmp_path, {"REPLAY_SAMPLE": value})
+
+
 @pytest.mark.parametrize(
     ("options", "environ", "mode"),
     [

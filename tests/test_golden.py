@@ -45,8 +45,12 @@ PROMPTS = "examples/support_agent/prompts.py"
 @pytest.fixture
 def recorded(project):
     """A project whose golden tests have been recorded."""
-    done = project.write("test_agent.py", TESTS).pytest("-q", *RECORD)
-    assert done.returncode == 0, done.stdout
+
+    def make():
+        done = project.pytest("-q", *RECORD)
+        assert done.returncode == 0, done.stdout
+
+    project.write("test_agent.py", TESTS).once(TESTS, ["cassettes", "golden"], make)
     return project
 
 

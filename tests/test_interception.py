@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 import aiohttp
@@ -258,10 +258,24 @@ def test_thread_without_context_uses_the_only_tape():
 
     tape = recorded_tape("x")
     url = tape.interactions[0].request.url
-    with guarded(), using(tape), ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(requests.get, url).result()
+    with guarded(), using(tape):
+        answer = in_a_thread(lambda: requests.get(url))
 
     assert answer.text == "x"
+
+
+def in_a_thread(work):
+    """Run *work* in a thread that is started by hand, without a context."""
+    done = Future()
+    threading.Thread(target=lambda: _settled(done, work)).start()
+    return done.result()
+
+
+def _settled(done, work):
+    try:
+        done.set_result(work())
+    except UnroutedRequest as error:
+        done.set_exception(error)
 
 
 def test_thread_without_context_is_refused_between_tapes():
@@ -269,10 +283,22 @@ def test_thread_without_context_is_refused_between_tapes():
 
     first, second = recorded_tape("x"), recorded_tape("y")
     url = first.interactions[0].request.url
-    with guarded(), using(first), using(second), ThreadPoolExecutor(1) as pool:
-        wrong = pool.submit(requests.get, url)
-        with pytest.raises(UnroutedRequest, match="copy_context"):
-            wrong.result()
+    with guarded(), using(first), using(second), pytest.raises(UnroutedRequest, match="copy_conte"):
+        in_a_thread(lambda: requests.get(url))
+
+
+def test_pool_of_threads_keeps_the_tape_of_who_submits():
+    """Also where one pool works for several, and outlives them."""
+
+    tapes = [recorded_tape(text) for text in "xyz"]
+    urls = [tape.interactions[0].request.url for tape in tapes]
+    answers = []
+    with guarded(), ThreadPoolExecutor(1) as pool:
+        for tape, url in zip(tapes, urls, strict=True):
+            with using(tape):
+                answers.append(pool.submit(requests.get, url).result().text)
+
+    assert answers == ["x", "y", "z"]
 
 
 def test_threaded_requests_never_leave_the_tape():

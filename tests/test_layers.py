@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "replay"
 
-CORE = ("errors", "model", "canonical", "config", "atomic", "spelling")
+CORE = ("errors", "model", "canonical", "config", "atomic", "imports", "spelling", "visible")
 LAYERS = (
     *CORE,
     "cassettes",
@@ -19,6 +19,7 @@ LAYERS = (
     "mocks",
     "drift",
     "engine",
+    "asgi",
     "batch",
     "reports",
     "plugin",

@@ -293,7 +293,7 @@ def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):
 def _old_store(path, given):
     """A store as it was before bodies were kept in pieces."""
     db = Database(path)
-    migrations.apply(db, stop_before="m003_pieces")
+    migrations().apply(db, stop_before="m003_pieces")
     db.execute("BEGIN")
     row = given.id, given.entrypoint, json.dumps(given.inputs), "b2:digest"
     db.execute("INSERT INTO episodes VALUES (?, ?, ?, ?)", row)

@@ -149,3 +149,39 @@ def test_credentials_in_a_foreign_cassette_do_not_take_part_either():
 
     assert "mine" not in str(caught.value)
     assert tape.answer(Request("GET", "https://x.example.com/v1?key=yours&q=1"))
+
+
+def recording(tape, *pieces):
+    """Begin to record a request, and the first pieces of its answer."""
+    take = tape.take(Request("POST", "http://x/", (), b"asked"))
+    take.answered(200, "OK", ())
+    for piece in pieces:
+        take.chunk(piece)
+    return take
+
+
+def test_tape_without_room_forgets_all_of_it():
+    """What is whole, what is under way, and what comes later."""
+
+    held = []
+    tape = Tape(records=True, room=lambda size: held.append(size) or sum(held) < 5000)
+    recording(tape, b"one").end()
+    second = recording(tape, b"x" * 5000)
+    recording(tape, b"three").end()
+    second.end()
+
+    assert (tape.recorded, tape.is_over) == ((), True)
+
+
+def test_what_comes_after_the_end_changes_nothing():
+    """A stream that is read on when its run has ended is kept as it was then."""
+
+    ended = []
+    tape = Tape(records=True, room=lambda _: not ended)
+    take = recording(tape, b"one")
+    tape.close()
+    ended.append(True)
+    take.chunk(b"two")
+    take.end()
+
+    assert [found.response.body for found in tape.recorded] == [b"one"]

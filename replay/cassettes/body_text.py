@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 
-from replay.canonical import header
+from replay.canonical import header, parsed_json
 from replay.model import Headers
 from replay.spelling import SPELLINGS, respelled, spelling_of
 
@@ -64,18 +64,18 @@ def restored(body: str | bytes, spelling: str) -> bytes:
     if spelling not in SPELLINGS or spelling == "indented":
         raise ValueError(f"{spelling!r} is no spelling of a body")
     if not _has_same_characters(text, spelling):
-        return respelled(json.loads(text), spelling)
+        return respelled(parsed_json(text), spelling)
     return _joined(text, compact=spelling.startswith("compact")).encode()
 
 
 def _indented(text: str) -> tuple[str, str]:
     try:
-        value = json.loads(text)
+        value = parsed_json(text)
         spelling = spelling_of(text.encode(), value)
         if not spelling or spelling == "indented":
             return text, ""
         lines = json.dumps(value, indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text, ""
     between = "" if spelling.startswith("compact") else " "
     lines = _NUMBERS.sub(lambda m: f"[{between.join(m[1].split())}]", lines)

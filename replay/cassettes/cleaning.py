@@ -13,6 +13,7 @@ import yaml
 from yaml.tokens import KeyToken, ScalarToken, TagToken
 
 from replay.atomic import write_atomic
+from replay.cassettes.compiled import Compiled, cache_folder
 from replay.cassettes.edits import Edit, edited
 from replay.cassettes.files import write_cassette
 from replay.cassettes.reading import Source, read_bytes, read_source
@@ -72,6 +73,8 @@ def scan(path: Path, rules: Redaction, *, fix: bool = False) -> FileScan:
         return FileScan(str(path), found, unread=error.why)
     except OSError as error:
         return FileScan(str(path), found, unread=f"it cannot be written: {error.strerror}")
+    if folder := cache_folder(path):
+        Compiled(folder).forget(data)
     return FileScan(str(path), found, fixed=True)
 
 

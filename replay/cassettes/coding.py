@@ -15,6 +15,9 @@ Said = Callable[[str], None]
 _STEP = 256
 """Bytes fed to a decoder at once where the result is limited: zstd makes 8 MB of them at most."""
 
+_STEP_OF_BROTLI = 16
+"""Brotli makes some 16 MB of ten bytes."""
+
 
 def unsaid(_: str) -> None:
     """Keep what was healed to itself."""
@@ -84,7 +87,7 @@ def _without_coding(response: Response, coding: str, limit: int | None, said: Sa
     if decode is None:
         return response
     if limit is not None:
-        decode = _limited(decode, limit)
+        decode = _limited(decode, limit, _STEP_OF_BROTLI if coding == "br" else _STEP)
     cut = list(pieces(response.body, response.chunks or (Chunk(len(response.body), 0.0),)))
     try:
         bodies = [decode(piece) for _, piece in cut]
@@ -106,15 +109,15 @@ def _is_text(body: bytes) -> bool:
         return False
 
 
-def _limited(decode: Decoder, limit: int) -> Decoder:
-    """Feed *decode* by small steps, and stop once *limit* bytes have come out of it."""
+def _limited(decode: Decoder, limit: int, size: int) -> Decoder:
+    """Feed *decode* by steps of *size*, and stop once *limit* bytes have come out of it."""
     left = limit
 
     def step(piece: bytes) -> bytes:
         nonlocal left
         found = []
-        for start in range(0, len(piece), _STEP):
-            found.append(decode(piece[start : start + _STEP]))
+        for start in range(0, len(piece), size):
+            found.append(decode(piece[start : start + size]))
             left -= len(found[-1])
             if left < 0:
                 raise TooMuch("its bodies are larger", BODY_BYTES)

@@ -60,6 +60,9 @@ _COLUMNS = {
 }
 """The columns of numbers in their order, and what `array` calls their kind."""
 
+_UNTRUE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error)
+"""What comes of a file that is not what `_dumped` gave."""
+
 _SIZES = struct.Struct(f"={1 + len(_COLUMNS)}I")
 
 
@@ -73,7 +76,7 @@ class Compiled:
         """Look up the cassette whose bytes are *data*; None if it is not there, whole."""
         try:
             return _loaded(self._path(data).read_bytes())
-        except (OSError, ValueError, LookupError, TypeError, struct.error):
+        except (*_UNTRUE, OSError):
             return None
 
     def keep(self, data: bytes, cassette: CassetteFile) -> None:
@@ -83,6 +86,10 @@ class Compiled:
         with suppress(OSError, OverflowError):
             self._prepare()
             _write(self._path(data), _dumped(cassette))
+
+    def forget(self, data: bytes) -> None:
+        """Delete the compiled form of *data*, which holds what was to be taken out of it."""
+        self._path(data).unlink(missing_ok=True)
 
     def _path(self, data: bytes) -> Path:
         return self.folder / f"{sha256(data).hexdigest()}.v{FORMAT}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -22,9 +23,9 @@ def edited(text: str, edits: Iterable[Edit]) -> tuple[str, list[Moved]]:
     end = size = 0
     for start, stop, new in sorted(edits):
         parts += (text[end:start], new)
-        begun = size + _size(text[end:start])
-        size = begun + _size(text[start:stop])
-        moved.append((begun, size, _size(new)))
+        begun = size + byte_size(text[end:start])
+        size = begun + byte_size(text[start:stop])
+        moved.append((begun, size, byte_size(new)))
         end = stop
     return "".join([*parts, text[end:]]), moved
 
@@ -50,5 +51,11 @@ def carried(chunks: Sequence[Chunk], moved: Sequence[Moved]) -> tuple[Chunk, ...
     return tuple(Chunk(size, chunk.at) for size, chunk in zip(sizes, chunks, strict=True))
 
 
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+def byte_size(text: str) -> int:
+    """Count the bytes of *text*, where `surrogateescape` may have made half characters of some."""
+    if text.isascii():
+        return len(text)
+    return len(text.encode("utf-8", "surrogatepass")) - 2 * len(_ESCAPED.findall(text))
+
+
+_ESCAPED = re.compile("[\udc80-\udcff]")

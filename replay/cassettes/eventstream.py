@@ -21,7 +21,9 @@ RECORD = "\x1e"
 
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
-_WRAPPED = re.compile(rb'(?<="bytes":")[A-Za-z0-9+/=]+(?=")')
+_WRAPPED = re.compile(
+    rb'(?<="bytes":")(?!")(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?=")'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def _message(body: bytes, start: int) -> Message | None:
     if crc != binascii.crc32(body[start : start + 8]) or stop > len(body):
         return None
     begin = start + _PRELUDE.size
+    if begin + headers + _CRC.size > stop:
+        return None
     payload = body[begin + headers : stop - _CRC.size]
     wrapped = _WRAPPED.search(payload)
     said = b64decode(wrapped[0]) if wrapped else payload

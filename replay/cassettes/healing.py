@@ -18,6 +18,9 @@ from replay.cassettes.limits import Allowance
 from replay.cassettes.yaml_v1 import UNANSWERED, Facts, Parts
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
 
+MOST = 10**15
+"""What no number in a cassette reaches; in seconds, 30 million years."""
+
 
 def parts(raw: Any, said: Said) -> Parts:
     """
@@ -28,7 +31,7 @@ def parts(raw: Any, said: Said) -> Parts:
 
     """
     request, response = raw["request"], raw["response"]
-    method = str(request["method"])
+    method = _word(request["method"])
     if method != method.upper():
         said(f"the method was written {method}")
     if "status_code" in response:  # vcrpy's httpx stub before 6
@@ -73,6 +76,8 @@ def built(found: Parts, allowance: Allowance, said: Said) -> Interaction:
 
 
 def _response(found: Parts) -> Response:
+    if not 0 <= found.status <= 999:
+        raise ValueError(f"{found.status!r:.40} is no status")
     body = restored(found.body, found.facts.response)
     headers = found.headers
     if found.facts.response and header(headers, "content-length") == str(_size(found.body)):
@@ -89,14 +94,15 @@ def _size(body: str | bytes) -> int:
 
 def _status(status: Any) -> tuple[Any, str]:
     if isinstance(status, dict):
-        return status["code"], str(status.get("message") or "")
+        return status["code"], _word(status.get("message") or "")
     return status, ""
 
 
 def _url(request: Any) -> str:
     if "host" in request:  # vcrpy before 1
-        return f"{request['protocol']}://{request['host']}:{request['port']}{request['path']}"
-    return str(request["uri"] if "uri" in request else request["url"])
+        address = f"{request['protocol']}://{request['host']}:{request['port']}"
+        return _word(f"{address}{request['path']}")
+    return _word(request["uri"] if "uri" in request else request["url"])
 
 
 def _headers(raw: Any, half: str, said: Said) -> Headers:
@@ -115,8 +121,10 @@ def _headers(raw: Any, half: str, said: Said) -> Headers:
 
 def _word(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
-        raise TypeError(f"a header holds a {type(value).__name__}")
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        raise TypeError(f"a line of text is a {type(value).__name__}")
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    text.encode()  # half of a character, which JSON can spell, cannot be sent nor shown
+    return text
 
 
 def _body(raw: Any, half: str, said: Said) -> str | bytes:
@@ -149,17 +157,17 @@ def _facts(raw: Any) -> Facts:
         started=_seconds(raw.get("started", 0.0)),
         elapsed=_seconds(raw.get("elapsed", 0.0)),
         chunks=tuple((_size_told(size), _seconds(at)) for size, at in raw.get("chunks", ())),
-        failure=(str(failure["kind"]), str(failure["message"])) if failure else None,
+        failure=(_word(failure["kind"]), _word(failure["message"])) if failure else None,
     )
 
 
 def _size_told(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
+    if not isinstance(value, int) or not 0 <= value < MOST:
         raise ValueError(f"{value!r} is no size of a chunk")
     return value
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or not -MOST < value < MOST:
         raise TypeError(f"{value!r} is no number of seconds")
     return value

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 
 from replay.cassettes.coding import pieces
@@ -16,34 +15,20 @@ from replay.model import Failure, Interaction, Request
 
 Route = Callable[[Request], Tape | None]
 
-_MODULES = ("httpx", "httpx2")
-
 
 @contextmanager
-def httpx_patched(route: Route) -> Iterator[None]:
-    """Put the hook into the network transports of every installed httpx."""
-    originals: list[tuple[type, str, Any]] = []
-    try:
-        for name in _MODULES:
-            if importlib.util.find_spec(name):
-                originals += _patch(import_module(name), route)
-        yield
-    finally:
-        for owner, attribute, original in reversed(originals):
-            setattr(owner, attribute, original)
-
-
-def _patch(http: Any, route: Route) -> list[tuple[type, str, Any]]:
+def httpx_patched(http: ModuleType, route: Route) -> Iterator[None]:
+    """Put the hook into the network transports of *http*, which is httpx or httpx2."""
     streams = _Streams(http)
-    replaced = []
-    for owner, attribute, hook in (
-        (http.HTTPTransport, "handle_request", _sync_hook),
-        (http.AsyncHTTPTransport, "handle_async_request", _async_hook),
-    ):
-        original = getattr(owner, attribute)
-        setattr(owner, attribute, hook(http, streams, original, route))
-        replaced.append((owner, attribute, original))
-    return replaced
+    with ExitStack() as stack:
+        for owner, attribute, hook in (
+            (http.HTTPTransport, "handle_request", _sync_hook),
+            (http.AsyncHTTPTransport, "handle_async_request", _async_hook),
+        ):
+            original = getattr(owner, attribute)
+            setattr(owner, attribute, hook(http, streams, original, route))
+            stack.callback(setattr, owner, attribute, original)
+        yield
 
 
 def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:

@@ -13,9 +13,6 @@ BODY_BYTES = 256 * MEBIBYTE
 NODES = 2_000_000
 """Mappings, lists and scalars in one cassette, those behind aliases counted at each use."""
 
-DEPTH = 200
-"""Nesting of YAML collections."""
-
 
 class TooMuch(ValueError):
     """A cassette goes beyond one of the limits."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from replay.canonical import parsed_json
 from replay.cassettes.formats import FORMS, Form
 from replay.cassettes.healing import built, parts
 from replay.cassettes.limits import FILE_BYTES, NODES, Allowance, TooMuch
@@ -25,7 +26,7 @@ OWN = next(form for form in FORMS if form.name == "vcrpy v1")
 
 _GZIP = b"\x1f\x8b"
 _REFUSED_BY_STOCK = "istr"
-_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+_BROKEN = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _any(path: Path, text: str, packed: bool) -> Source:
             raise Damaged(
                 path, f"{error}, in interaction {heard.number}", _line(document, item)
             ) from error
-        except (*_BROKEN, RecursionError) as error:
+        except _BROKEN as error:
             what = f"interaction {heard.number} is not one: {type(error).__name__}: {error}"
             raise Damaged(path, what, _line(document, item)) from error
     return Source(
@@ -178,8 +179,9 @@ def _form(path: Path, text: str, value: Any) -> tuple[Form, list[Any]]:
             if form.mixed:
                 _check_version(path, text, value)
             return form, found
-    names = ", ".join(map(str, value)) if isinstance(value, dict) else type(value).__name__
-    raise Damaged(path, f"not a cassette: it holds {names[:200]}, and no interactions")
+    names = [name for name in value if isinstance(name, str)] if isinstance(value, dict) else ()
+    holds = ", ".join(names) or type(value).__name__
+    raise Damaged(path, f"not a cassette: it holds {holds[:200]}, and no interactions")
 
 
 def _check_version(path: Path, text: str, value: Any) -> None:
@@ -188,7 +190,7 @@ def _check_version(path: Path, text: str, value: Any) -> None:
         match = re.search(r"^\W*version\b", text, re.MULTILINE)
         line = text.count("\n", 0, match.end()) + 1 if match else 0
         hint = "If a newer version of golden-replay wrote it: pip install -U golden-replay"
-        raise Damaged(path, f"its format is version {version!r}, known is 1", line, hint)
+        raise Damaged(path, f"its format is version {version!r:.40}, known is 1", line, hint)
 
 
 def _unpacked(path: Path, data: bytes) -> bytes:
@@ -222,10 +224,10 @@ def _parsed(path: Path, text: str) -> Document:
             return parse_yaml(text)
         if text.count("{") + text.count("[") > NODES:
             raise Damaged(path, str(TooMuch("it holds more values", NODES)))
-        return Document(json.loads(text), {}, frozenset())
+        return Document(parsed_json(text), {}, frozenset())
     except json.JSONDecodeError as error:
         raise Damaged(path, f"not JSON: {error.msg}", error.lineno) from error
     except NotYaml as error:
         raise Damaged(path, f"not YAML: {error.what}", error.line) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Damaged(path, f"not JSON: {error}") from error

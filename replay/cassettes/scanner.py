@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from replay.canonical import canonical_json
+from replay.cassettes.edits import byte_size
 from replay.cassettes.redaction.deltas import events
 from replay.cassettes.redaction.detection import Detector, Spot
 from replay.cassettes.redaction.known import ACCOUNTS
 from replay.cassettes.redaction.leaves import leaves, path_text
 from replay.cassettes.redaction.packing import media_of, opened, without_coding
 from replay.cassettes.redaction.secrets import Secrets
-from replay.cassettes.redaction.views import View, Whole
+from replay.cassettes.redaction.views import Whole
 from replay.config import Redaction
 from replay.errors import SecretFound
 from replay.model import Interaction, Json, Request, Response
@@ -63,8 +66,9 @@ class Scanner:
 
     def text(self, part: str, text: str) -> Iterator[Finding]:
         """Find the secrets in a *text* that is no interaction, and is called *part*."""
-        for spot in _real(self._detector.text(text)):
-            yield Finding(0, part, self._place(text, "", spot), spot.kind)
+        spots = list(_real(self._detector.text(text)))
+        for place, spot in self._placed(text, "", spots):
+            yield Finding(0, part, place, spot.kind)
 
     def _half(self, number: int, part: str, half: Request | Response) -> Iterator[Finding]:
         if isinstance(half, Request):
@@ -78,8 +82,9 @@ class Scanner:
         if not plain.body or not (streamed or self._detector.suspects(plain.body, media)):
             return
         text = opened(plain.body, media).text
-        for spot in _real(self._detector.body(text, media, streamed=streamed)):
-            yield Finding(number, part, f"body, {self._place(text, media, spot)}", spot.kind)
+        spots = list(_real(self._detector.body(text, media, streamed=streamed)))
+        for place, spot in self._placed(text, media, spots):
+            yield Finding(number, part, f"body, {place}", spot.kind)
 
     def _header(self, number: int, part: str, pair: tuple[str, str]) -> Iterator[Finding]:
         found = list(_real(self._detector.header(*pair)))
@@ -94,11 +99,15 @@ class Scanner:
         parameter = name[max(name.rfind(sign) for sign in "?&;#") + 1 :]
         return self._shown(f"URL parameter {parameter}", "URL") if equals and parameter else "URL"
 
-    def _place(self, text: str, media: str, spot: Spot) -> str:
-        """Say where in a body it stands: its path, if it is in JSON, else the byte."""
-        at = spot.spans[0][0]
-        byte = f"byte {len(text[:at].encode('utf-8', 'surrogateescape'))}"
-        return self._shown(_path(text, media, at) or byte, byte)
+    def _placed(self, text: str, media: str, spots: list[Spot]) -> Iterator[tuple[str, Spot]]:
+        """Say where in a body they stand: the path, of what is in JSON, else the byte."""
+        if not spots:
+            return
+        strings = _Strings(text, media)
+        for spot in spots:
+            at = spot.spans[0][0]
+            byte = f"byte {byte_size(text[:at])}"
+            yield self._shown(strings.path(at) or byte, byte), spot
 
     def _shown(self, place: str, instead: str) -> str:
         """Name a place, unless its name holds a secret itself."""
@@ -135,18 +144,27 @@ def _real(spots: Iterable[Spot]) -> Iterator[Spot]:
     return (spot for spot in spots if not spot.harmless)
 
 
-def _path(text: str, media: str, at: int) -> str:
-    """Name the string of JSON that holds the character *at*, in which event of a stream it is."""
-    whole = Whole(text)
-    stream = list(events(whole, media)) or [whole]
-    for number, event in enumerate(stream, 1):
-        if _holds(event, 0, len(event.text), at):
-            for path, span in leaves(event.text).strings:
-                if _holds(event, *span, at):
-                    name = path_text(path) or "the string"
-                    return f"event {number}, {name}" if len(stream) > 1 else name
-    return ""
+class _Strings:
+    """The strings of the JSON in a body, by where they stand, and in which event of a stream."""
 
+    def __init__(self, text: str, media: str) -> None:
+        whole = Whole(text)
+        stream = list(events(whole, media)) or [whole]
+        self._streamed = len(stream) > 1
+        found = [
+            (span, number, path)
+            for number, event in enumerate(stream, 1)
+            for path, inside in leaves(event.text).strings
+            if inside[0] < inside[1]
+            for span in event.spans(*inside)
+        ]
+        self._found = sorted(found, key=itemgetter(0))
 
-def _holds(view: View, start: int, stop: int, at: int) -> bool:
-    return start < stop and any(first <= at < last for first, last in view.spans(start, stop))
+    def path(self, at: int) -> str:
+        """Name the one that holds the character *at*; empty if none does."""
+        index = bisect_right(self._found, at, key=lambda found: found[0][0]) - 1
+        if index < 0 or at >= self._found[index][0][1]:
+            return ""
+        _, number, path = self._found[index]
+        name = path_text(path) or "the string"
+        return f"event {number}, {name}" if self._streamed else name

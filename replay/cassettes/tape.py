@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -31,6 +32,10 @@ from replay.model import (
 
 Clock = Callable[[], float]
 Listener = Callable[[Interaction], None]
+Room = Callable[[int], bool]
+
+_OVERHEAD = 2_000
+"""Bytes that an interaction takes in memory besides its bodies: objects, headers, address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,11 @@ class Play:
 
 def _nobody(_: Interaction) -> None:
     """Listen to nothing."""
+
+
+def _endless(_: int) -> bool:
+    """Have room for anything."""
+    return True
 
 
 def _as_it_is(request: Request) -> Request:
@@ -61,8 +71,10 @@ class Tape:
 
     *source* and *command* go into the error of a miss: where the recording lies, and what to run if
     the change is intended. *heard* is told of every interaction when its response has ended, played
-    or recorded. *outgoing* may change a request before it is matched or sent; doing so again
-    changes nothing. `asked` lists what the tape was asked for.
+    or recorded. *room* is asked before so many bytes more are held; once it says no, the tape is
+    void: it forgets what it recorded, and records nothing more. *outgoing* may change a request
+    before it is matched or sent; doing so again changes nothing. `asked` lists what the tape was
+    asked for.
     """
 
     def __init__(
@@ -78,6 +90,7 @@ class Tape:
         pace: float = 0.0,
         ignore_hosts: Sequence[str] = TELEMETRY_HOSTS,
         heard: Listener = _nobody,
+        room: Room = _endless,
         outgoing: Callable[[Request], Request] = _as_it_is,
         clock: Clock = time.perf_counter,
     ) -> None:
@@ -97,8 +110,10 @@ class Tape:
         self._redactor = redactor or Redactor()
         if records or adopts:
             self._redactor.follow(self.interactions)
-        self._ignore_hosts = re.compile("|".join(map(translate, ignore_hosts)) or r"(?!)")
+        self._ignore_hosts = _pattern(tuple(ignore_hosts))
         self._heard = heard
+        self._room = room
+        self._is_void = self._is_closed = False
         self._clock = clock
         self._opened = clock()
         self._lock = threading.Lock()
@@ -122,6 +137,11 @@ class Tape:
     def unplayed(self) -> tuple[int, ...]:
         """Indices of the interactions that answered nothing."""
         return tuple(i for i in range(len(self.interactions)) if i not in self._index.taken)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what is sent now is recorded no more: the run has ended, or there is no room."""
+        return self.records and (self._is_closed or self._is_void)
 
     @property
     def is_recording(self) -> bool:
@@ -177,6 +197,7 @@ class Tape:
     def take(self, request: Request) -> Take:
         """Begin to record *request*, which is being sent now."""
         take = Take(self, request, self._now())
+        self.holds(len(request.body) + _OVERHEAD)
         with self._lock:
             self._sent += 1
             self._open[take] = self._sent
@@ -189,11 +210,28 @@ class Tape:
         A response that was never read to its end is kept as far as it was; a request whose answer
         was never seen is kept as a failure.
         """
+        self._is_closed = True
         for take in list(self._open):
             take.end(None if take.is_answered else ConnectionError("the answer was never seen"))
 
+    def holds(self, size: int) -> bool:
+        """Tell whether *size* bytes more are kept; if not, for want of room, nothing is."""
+        if not self.is_over and not self._room(size):
+            self.void()
+        return not self.is_over
+
+    def void(self) -> None:
+        """Forget what was recorded, and record nothing more."""
+        self._is_void = True
+        with self._lock:
+            self._recorded.clear()
+            for take in self._open:
+                take.forget()
+
     def keep(self, take: Take, interaction: Interaction) -> None:
         """File a finished take, once, without its credentials."""
+        if self._is_void:
+            return
         interaction = self._redactor.interaction(interaction)
         with self._lock:
             number = self._open.pop(take, None)
@@ -247,7 +285,7 @@ class Tape:
         return CassetteMiss(
             f"{sent.method} {sent.url}",
             self._source,
-            closest or self._closest(sent),
+            closest or self._closest(sent) or self._closest(sent, elsewhere=True),
             self._command,
         )
 
@@ -260,13 +298,17 @@ class Tape:
         found = self._matcher.differences(self._index.requests[due], sent)
         return Closest(due + 1, found, change=change_of(found), out_of_order=waiting + 1)
 
-    def _closest(self, sent: Request) -> Closest | None:
-        """Rank what was recorded for the same address by the fields, then the text, it shares."""
+    def _closest(self, sent: Request, *, elsewhere: bool = False) -> Closest | None:
+        """
+        Rank what was recorded for the same address by the fields, then the text, it shares.
+
+        With *elsewhere*, for the same path of any host: a base URL that is not set as it was.
+        """
         wanted = self._matcher.fields(sent)
         played = self._index.taken
         best: tuple[bool, int, bool, int, int] | None = None
         for index, request in enumerate(self._index.requests):
-            if not _same_address(request, sent):
+            if not _same_address(request, sent, elsewhere=elsewhere):
                 continue
             there = self._matcher.fields(request)
             alike = sum(there.get(path) == value for path, value in wanted.items())
@@ -279,6 +321,11 @@ class Tape:
         index = -best[-1]
         found = self._matcher.differences(self._index.requests[index], sent)
         return Closest(index + 1, found, index in played, change_of(found) if found else ())
+
+
+@functools.cache
+def _pattern(hosts: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, hosts)) or r"(?!)")
 
 
 def _shared(one: bytes, other: bytes) -> int:
@@ -294,9 +341,11 @@ def _prefix(one: bytes, other: bytes) -> int:
     return low
 
 
-def _same_address(recorded: Request, sent: Request) -> bool:
-    """Whether both go to one URL, query aside, with one method."""
+def _same_address(recorded: Request, sent: Request, *, elsewhere: bool) -> bool:
+    """Whether both go to one URL, query (and with *elsewhere* host) aside, with one method."""
     urls = [canonical_url(request.url).partition("?")[0] for request in (recorded, sent)]
+    if elsewhere:
+        urls = [url.partition("://")[2].partition("/")[2] for url in urls]
     return urls[0] == urls[1] and recorded.method.upper() == sent.method.upper()
 
 
@@ -323,8 +372,12 @@ class Take:
 
     def chunk(self, data: bytes) -> None:
         """Note a piece of the body, as and when it arrived."""
-        if data:
+        if data and self._tape.holds(len(data)):
             self._chunks.append((Chunk(len(data), self._tape.since(self._started)), bytes(data)))
+
+    def forget(self) -> None:
+        """Let go of what was noted of the body."""
+        self._chunks.clear()
 
     def end(self, error: BaseException | None = None) -> None:
         """File the interaction: complete, given up by the program, or broken by *error*."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
+from unittest import mock
 
-import vcr.patch
+from replay.cassettes.vcr_patch import show, vcr  # before anything else loads vcrpy
+
+# isort: split
 from vcr.cassette import Cassette
 from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
@@ -23,20 +28,48 @@ from replay.model import Failure, Headers, Interaction, Request, Response
 
 Route = Callable[[Request], Tape | None]
 
-# httpx has a hook of its own. vcrpy's patch of http.client makes it swap every patched class back
-# for a moment on each connection, and other threads escape through that window.
-_NOT_PATCHED = ("httplib", "httpx", "httpx2")
+_GROUPS = {
+    "aiohttp": ("aiohttp",),
+    "botocore.awsrequest": ("boto3",),
+    "httplib2": ("httplib2",),
+    "tornado.simple_httpclient": ("tornado",),
+    "urllib3": ("requests", "urllib3"),
+}
+"""
+Which of vcrpy's patches are for a module.
+
+None for httpx, which has a hook of its own. vcrpy's patch of http.client makes it swap every
+patched class back for a moment on each connection, and other threads escape through that window.
+"""
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""Bytes of a header that are no UTF-8, as aiohttp gives them; no file could hold them so."""
 
 
 @contextmanager
-def vcr_patched(route: Route) -> Iterator[None]:
-    """Put vcrpy's patches in place, once for all tapes."""
+def vcr_patched(client: ModuleType, route: Route) -> Iterator[None]:
+    """Put vcrpy's patches of *client* in place, once for all tapes."""
+    show(client)
+    skipped = set(vcr.patch.PATCHER_NAMES) - set(_GROUPS[client.__name__])
     with ExitStack() as stack:
         stack.enter_context(_window_closed())
-        for patcher in _Builder(RoutedCassette(route)).build():
+        for patcher in _Builder(RoutedCassette(route, tuple(skipped))).build():
             stack.enter_context(patcher)
-        stack.enter_context(_aiohttp_told(route))
+        if client.__name__ == "aiohttp":
+            stack.enter_context(_aiohttp_told(client, route))
         stack.enter_context(_unlogged())
+        yield
+
+
+@contextmanager
+def real_connections() -> Iterator[None]:
+    """Give urllib3's own classes to those who import them, to make classes of their own."""
+    real = {
+        "HTTPConnection": vcr.patch._connHTTPConnection,
+        "HTTPSConnection": vcr.patch._connHTTPSConnection,
+        "VerifiedHTTPSConnection": vcr.patch._VerifiedHTTPSConnection,
+    }
+    with mock.patch.multiple(vcr.patch.conn, **real):
         yield
 
 
@@ -72,16 +105,13 @@ class _Builder(vcr.patch.CassettePatcherBuilder):  # type: ignore[misc]
 
 
 @contextmanager
-def _aiohttp_told(route: Route) -> Iterator[None]:
+def _aiohttp_told(client: ModuleType, route: Route) -> Iterator[None]:
     """
     Let aiohttp's sessions tell of failures, and ask what is to be sent.
 
     vcrpy's patch of them is in place; it sends what it was called with.
     """
-    session: Any = getattr(sys.modules.get("aiohttp"), "ClientSession", None)
-    if session is None:
-        yield
-        return
+    session: Any = client.ClientSession
     patched = session._request
 
     async def _request(client: Any, method: str, url: Any, **kwargs: Any) -> Any:
@@ -137,10 +167,8 @@ def _noting_failures() -> Iterator[None]:
 class RoutedCassette(Cassette):  # type: ignore[misc]
     """What vcrpy's stubs take for a cassette: it asks, per request, which tape is meant."""
 
-    def __init__(self, route: Route) -> None:
-        super().__init__(
-            path="replay", record_mode=RecordMode.NEW_EPISODES, skip_patchers=_NOT_PATCHED
-        )
+    def __init__(self, route: Route, skipped: tuple[str, ...]) -> None:
+        super().__init__(path="replay", record_mode=RecordMode.NEW_EPISODES, skip_patchers=skipped)
         self._route = route
 
     @property
@@ -199,7 +227,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         if take is None:
             return
         status = response["status"]
-        take.answered(status["code"], status["message"] or "", _pairs(response["headers"]))
+        take.answered(status["code"], _str(status["message"] or ""), _pairs(response["headers"]))
         take.chunk((response.get("body") or {}).get("string") or b"")
         take.end()
 
@@ -282,7 +310,8 @@ def _pairs(headers: Any) -> Headers:
 
 
 def _str(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return _UNDECODED.sub(lambda sign: chr(ord(sign[0]) - 0xDC00), text)
 
 
 def _vcr_response(interaction: Interaction) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def read_own(text: str, data: bytes) -> list[Parts] | None:
             at = match.end()
     except (_NotOwn, ValueError):
         return None
-    return found
+    return found or None
 
 
 def _fitting(response: Response, body: str | bytes) -> Headers:
@@ -209,8 +209,8 @@ def _escaped(code: int) -> str:
 
 _LINE = r"([^\n]++)"
 _FIELDS = r"(?: \{\}|((?:\n      [^\n]++)++))\n"
-_INT = r"(?:0|[1-9]\d*)"
-_FLOAT = rf"(-?{_INT}(?:\.\d+(?:e[-+]\d+)?)?)"
+_INT = r"(?:0|[1-9]\d{0,14})"
+_FLOAT = rf"(-?{_INT}(?:\.\d+(?:e-\d+)?)?)"
 
 
 def _body_pattern(indent: int) -> str:
@@ -338,7 +338,12 @@ def _read_scalar(text: str) -> str:
 
 def _unescaped(match: re.Match[str]) -> str:
     known, *codes = match.groups()
-    return _ESCAPED[known] if known else chr(int(next(filter(None, codes)), 16))
+    if known:
+        return _ESCAPED[known]
+    code = int(next(filter(None, codes)), 16)
+    if 0xD800 <= code < 0xE000:
+        raise _NotOwn
+    return chr(code)
 
 
 def _read_body(pad: str, groups: Sequence[str | None]) -> str | bytes:

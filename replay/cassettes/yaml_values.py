@@ -23,7 +23,8 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from replay.cassettes.limits import DEPTH, FILE_BYTES, NODES, TooMuch
+from replay.canonical import DEPTH
+from replay.cassettes.limits import FILE_BYTES, NODES, TooMuch
 
 _TAG = "tag:yaml.org,2002:"
 _PYTHON = f"{_TAG}python/"
@@ -155,8 +156,9 @@ class _Builder:
     def _close(self) -> None:
         done = self._stack.pop()
         value = done.into
-        for more in done.merged:
-            value = {**more, **value}
+        if done.merged:  # what comes first counts, and what stands in the mapping itself most
+            sources = (*reversed(done.merged), value)
+            value = {key: item for source in sources for key, item in source.items()}
         if done.tag is not None:
             value = self._made(done.tag, value, done.line)
         elif value.__class__ is dict:
@@ -229,6 +231,9 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 _COLLECTIONS = (None, "!", f"{_TAG}seq", f"{_TAG}map")
 _TEXTS = frozenset({f"{_TAG}str", f"{_TAG}timestamp", f"{_PYTHON}str", f"{_PYTHON}unicode"})
+_LONGEST = 400
+"""Characters of a number; PyYAML's arithmetic for `1:1:1:…` takes the square of their count."""
+
 _SCALARS = frozenset({f"{_TAG}{name}" for name in ("binary", "bool", "float", "int", "null")})
 
 
@@ -240,10 +245,12 @@ def _resolved(text: str, event: Any) -> Any:
 
 
 def _constructed(tag: str, text: str, event: Any) -> Any:
+    if len(text) > _LONGEST and tag != f"{_TAG}binary":
+        raise NotYaml(f"{text[:40]!r}… is too long for {_short(tag)}", _line(event))
     node = yaml.ScalarNode(tag, text, event.start_mark, event.end_mark)
     try:
         return _CONSTRUCTOR.construct_object(node)
-    except (ValueError, KeyError, OverflowError) as error:
+    except (ValueError, LookupError, OverflowError) as error:
         raise NotYaml(f"{text[:40]!r} is no {_short(tag)}", _line(event)) from error
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from replay.cli import batch, cassettes, drift, episodes, frozen, golden, store
+from replay.cli import batch, cassettes, drift, episodes, frozen, golden, init, store
 from replay.cli.context import of_tenant
 from replay.config import load_config
-from replay.errors import ReplayError
+from replay.errors import ReplayError, shown
 
 
 class _Group(click.Group):
@@ -21,7 +21,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except ReplayError as error:
-            click.echo(str(error), err=True)
+            click.echo(shown(error), err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo("Interrupted. What was complete is kept: replay list", err=True)
@@ -48,6 +48,7 @@ def main(ctx: click.Context) -> None:
 
 main.add_command(batch.batch)
 main.add_command(cassettes.cassettes)
+main.add_command(init.init)
 for _command in (*episodes.COMMANDS, *store.COMMANDS, *drift.COMMANDS, *frozen.COMMANDS):
     main.add_command(of_tenant(_command))
 for _command in golden.COMMANDS:

@@ -62,6 +62,7 @@ def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a verb that ends in a report."""
     options = (
         click.option("--junit", type=Path, help="Write JUnit's XML to this file."),
+        click.option("--html", type=Path, help="Write the report as one page to this file."),
         click.option("--json", "as_json", type=Path, help="Write the report as JSON to this file."),
         click.option(
             "--fail-on",
@@ -116,7 +117,7 @@ def run(config: Config, /, file: Path | None, **options: Any) -> NoReturn:
       replay batch episodes.txt --workers 8 --timeout 30 --memory 2G
       replay batch episodes.txt --resume
       replay batch episodes.txt --shard 2/4 --json shard-2.json
-      replay batch --all --junit replays.xml
+      replay batch --all --junit replays.xml --html replays.html
       replay batch --model gpt-4o-2024-08-06
       replay batch --tag refunds
       replay batch episodes.txt --executor dask --scheduler tcp://10.0.0.5:8786
@@ -225,12 +226,15 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
     from dataclasses import replace
 
     from replay.reports.batch import batch_json, junit, show_batch, summary
+    from replay.reports.batch_html import batch_html
     from replay.reports.terminal import console
 
     if options["fail_on"] is not None:
         report = replace(report, fail_on=options["fail_on"])
     if options["as_json"]:
         write_atomic(options["as_json"], batch_json(report))
+    if options["html"]:
+        write_atomic(options["html"], batch_html(report))
     if options["junit"]:
         write_atomic(options["junit"], junit(report))
     if github := os.environ.get("GITHUB_STEP_SUMMARY"):

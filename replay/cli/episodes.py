@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,7 +13,7 @@ import click
 
 from replay.cli.context import complete_episode, filter_of, filtered
 from replay.config import Config
-from replay.errors import ReplayError, ReplayStop
+from replay.errors import ReplayError, ReplayStop, shown
 from replay.model import Episode
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
 @click.option("--seed", default=0, show_default=True, help="Seed of random, numpy and uuid.")
 @click.option("--allow-error", is_flag=True, help="Keep a run that raised as a recording.")
 @click.option("--model", help="With --from: ask this model instead; tools answer as recorded.")
+@click.option("--teacher-forced", is_flag=True, help="And ask it each recorded turn, no program.")
 @click.option("--sampling", multiple=True, metavar="NAME=VALUE", help="And with this parameter.")
 @click.option("--live-reads", is_flag=True, help="And send GET requests that are not recorded.")
 @click.option("--budget", type=float, help="And stop when this many dollars are spent.")
@@ -67,12 +70,15 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
           --input examples/support_agent/scenarios/episode_12345.json --id episode_12345
       replay record --from episode_12345
       replay record --from episode_12345 --model gpt-4.1 --sampling temperature=0 --budget 0.10
+      replay record --from episode_12345 --model gpt-4.1 --teacher-forced --yes
     """
     from replay.engine.live import record_entrypoint
     from replay.episodes.layers import open_store
 
     case = _case(config, entrypoint, options["inputs"], options["episode"], options["source"])
     case = replace(case, tags=(*case.tags, *options["tags"]))
+    if options["teacher_forced"] and not options["model"]:
+        raise click.UsageError("--teacher-forced needs --model, the one to ask")
     if options["model"]:
         _record_further(config, case, options)
         return
@@ -104,7 +110,7 @@ def list_(config: Config, /, as_json: bool, **options: Any) -> None:
         rows, incomplete = store.summaries(filter_of(options)), store.incomplete()
     (show_list_json if as_json else show_list)(rows, incomplete, console())
     for error in damaged:
-        click.echo(str(error), err=True)
+        click.echo(shown(error), err=True)
     sys.exit(2 if damaged else 0)
 
 
@@ -150,7 +156,7 @@ def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: 
     with reading(config) as (store, damaged):
         hits = store.search(" ".join(words), filter_of(options))
     for error in damaged:
-        click.echo(str(error), err=True)
+        click.echo(shown(error), err=True)
     (show_hits_json if as_json else show_hits)(hits, console())
     sys.exit(2 if damaged else 0 if hits else 1)
 
@@ -202,7 +208,7 @@ def import_(config: Config, files: tuple[Path, ...], name: str) -> NoReturn:
                 done = import_file(store, path, config.redact, name)
             except ReplayError as error:
                 refused = 2
-                click.echo(str(error), err=True)
+                click.echo(shown(error), err=True)
             else:
                 click.echo(f"{done.episode.id}: {done.new} new recordings, from a {done.form}")
     sys.exit(refused)
@@ -273,12 +279,14 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
     """Say what it will call, ask, and record it."""
     from decimal import Decimal
 
-    from replay.engine.further import record_further
+    from replay.engine.further import record_further, record_teacher_forced
     from replay.episodes.layers import open_store
     from replay.errors import UnknownRecording
     from replay.llm.estimate import estimate
 
     model, budget = options["model"], options["budget"]
+    if options["teacher_forced"] and options["live_reads"]:
+        raise click.UsageError("--teacher-forced sends no reads: leave out --live-reads")
     if not options["source"]:
         raise click.UsageError("--model needs --from EPISODE, whose recording answers for tools")
     if not case.recordings:
@@ -291,13 +299,17 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
         click.confirm("Go on?", abort=True)
     try:
         with open_store(config) as store:
-            done = record_further(
+            further = (
+                partial(record_teacher_forced, environ=os.environ)
+                if options["teacher_forced"]
+                else partial(record_further, live_reads=options["live_reads"])
+            )
+            done = further(
                 store,
                 config,
                 case,
                 model,
                 sampling=dict(map(_parameter, options["sampling"])),
-                live_reads=options["live_reads"],
                 budget=None if budget is None else Decimal(str(budget)),
             )
     except ReplayStop as stop:

@@ -44,7 +44,7 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
     Re-execute EPISODE, offline, against the recording of one model version.
 
     A version is the id of a recording, an answered model id, a name from [tool.replay.versions], a
-    requested model (if that is not ambiguous), or @2026-09-01 for the newest as of that day.
+    requested model (if that is not ambiguous), or @2026-09-01 for what was current that day.
 
     \b
       replay frozen episode_12345 --model gpt-4o-2024-08-06
@@ -81,7 +81,7 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
 @click.argument("episode")
 @click.option("--good", required=True, metavar="REV", help="A revision at which it agrees.")
 @click.option("--bad", default="HEAD", show_default=True, metavar="REV", help="One where not.")
-@click.option("--model", "version", default="", help="Which recording; default: the newest.")
+@click.option("--model", "version", default="", help="Which recording; default: the current one.")
 @click.pass_obj
 def bisect(config: Config, /, episode: str, good: str, bad: str, version: str) -> None:
     """

@@ -76,7 +76,7 @@ def _message(was: Message, now: Message, sieve: Sieve) -> Iterator[Change]:
     yield from _changed(Kind.REFUSAL, "refusal", was.refusal, now.refusal)
     yield from _tool_calls(was.tool_calls, now.tool_calls, sieve)
     texts = [was.text, now.text]
-    values = [json_body(text.encode()) for text in texts]
+    values = [json_body(text.encode("utf-8", "surrogatepass")) for text in texts]
     is_json = ["JSON" if value is not None else "no JSON" for value in values]
     if all(texts):
         yield from _changed(Kind.STRUCTURE, "text", *is_json)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 from dataclasses import asdict
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from replay.canonical import canonical_json, fields
+from replay.canonical import canonical_json, canonical_url, fields
 from replay.drift.alignment import Step
 from replay.drift.changes import Change, change
 from replay.drift.fields import ABSENT, field_differences
@@ -72,7 +72,8 @@ def _address(one: Step, two: Step, sieve: Sieve) -> Iterator[Change]:
 
 
 def _query(step: Step) -> Json:
-    return dict(parse_qsl(urlsplit(step.request.url).query, keep_blank_values=True))
+    query = canonical_url(step.request.url).partition("?")[2]
+    return dict(parse_qsl(query, keep_blank_values=True))
 
 
 def _asked(call: Call) -> Json:

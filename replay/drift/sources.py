@@ -10,6 +10,7 @@ from pathlib import Path
 from replay.cassettes.check import SUFFIXES, cassette_paths
 from replay.cassettes.files import read_cassette
 from replay.cassettes.reading import CassetteFile, read_source
+from replay.cassettes.redaction import Redactor
 from replay.drift.report import LeftOut, Pair
 from replay.errors import Damaged, NothingToCompare
 from replay.model import Episode, Manifest, Recording
@@ -80,7 +81,9 @@ def versions(episode: Episode, before: str, after: str) -> Pair:
     newest = sorted(by_model, key=lambda model: episode.recordings.index(by_model[model][-1]))
     if not (before and after) and len(newest) < 2:
         what = f"{episode.id} was recorded under one version only: {', '.join(newest) or 'none'}."
-        raise NothingToCompare(what, f"Record it again: replay record --from {episode.id}")
+        raise NothingToCompare(
+            what, f"Record another: replay record --from {episode.id} --model MODEL"
+        )
     chosen = before or newest[-2], after or newest[-1]
     for model in chosen:
         if model not in by_model:
@@ -90,9 +93,14 @@ def versions(episode: Episode, before: str, after: str) -> Pair:
 
 
 def recording_of(cassette: CassetteFile) -> Recording:
-    """Take a cassette for a recording: it knows its calls, and sometimes when they were made."""
+    """
+    Take a cassette for a recording: it knows its calls, and sometimes when they were made.
+
+    Another tool may have left secrets in it, and a report is for everybody.
+    """
     began = cassette.began.isoformat() if cassette.began else ""
-    return Recording(replace(_UNKNOWN, clock=began), cassette.interactions)
+    redacted = map(Redactor().interaction, cassette.interactions)
+    return Recording(replace(_UNKNOWN, clock=began), tuple(redacted))
 
 
 def _version(recording: Recording) -> str:
@@ -131,7 +139,9 @@ def _present(folder: Path) -> list[Path]:
 def _listed(folder: Path, revision: str) -> list[str]:
     root = folder if folder.is_dir() else folder.parent
     scope = "." if folder.is_dir() else folder.name
-    text = _git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", scope).decode()
+    text = _git(
+        root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", revision, scope
+    ).decode()
     return [name for name in text.split("\0") if name.endswith(SUFFIXES)]
 
 
@@ -143,7 +153,7 @@ def _content(folder: Path, revision: str, name: str) -> bytes:
 
 def _blob(folder: Path, revision: str, name: str) -> bytes:
     root = folder if folder.is_dir() else folder.parent
-    return _git(root, "show", f"{revision}:./{name}")
+    return _git(root, "show", "--end-of-options", f"{revision}:./{name}")
 
 
 def _git(root: Path, *arguments: str) -> bytes:

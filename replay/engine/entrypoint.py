@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from replay.engine.apps import is_app, sender
 from replay.errors import BadEntrypoint, NotJson
 from replay.model import Json
 
@@ -19,13 +20,15 @@ Function = Callable[..., Any]
 
 def load_entrypoint(name: str) -> Function:
     """
-    Import what *name* points at.
+    Import what *name* points at; an ASGI app becomes the function that sends it one request.
+
+    A name that ends in `()` is that of a function that makes the app.
 
     Raises:
         BadEntrypoint: it is not written as it should be, or not there, or not callable.
 
     """
-    module_name, colon, attribute = name.partition(":")
+    module_name, colon, attribute = name.removesuffix("()").partition(":")
     if not (module_name and colon and attribute):
         raise BadEntrypoint(name, "it is not written package.module:function")
     try:
@@ -38,16 +41,20 @@ def load_entrypoint(name: str) -> Function:
         found = getattr(found, part)
     if not callable(found):
         raise BadEntrypoint(name, "it is not callable")
-    function: Function = found
-    return function
+    function: Function = found() if name.endswith("()") else found
+    return sender(function) if is_app(function) else function
 
 
 def entrypoint_name(function: Function) -> str:
     """Write *function* as `load_entrypoint` reads it."""
-    module = function.__module__
-    if module == "__main__":  # a script is imported by its name when it is replayed
-        module = Path(getattr(sys.modules["__main__"], "__file__", None) or module).stem
-    return f"{module}:{function.__qualname__}"
+    return f"{importable(function.__module__)}:{function.__qualname__}"
+
+
+def importable(module: str) -> str:
+    """Name *module* as a replay imports it: a script by its file."""
+    if module != "__main__":
+        return module
+    return Path(getattr(sys.modules["__main__"], "__file__", None) or module).stem
 
 
 def check_inputs(name: str, function: Function, inputs: dict[str, Json]) -> None:

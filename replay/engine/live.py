@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,11 @@ from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.recorder import record
-from replay.episodes.store import Store, export_bundle, find
+from replay.engine.run import Run
+from replay.episodes.store import Store, bundle_path, export_bundle, find, import_bundle
 from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
 from replay.golden.plain import plain
-from replay.model import Episode
+from replay.model import Episode, Further
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,12 @@ def record_entrypoint(
     seed: int = 0,
     keep_errors: bool = False,
     tape: Callable[..., Tape] = Tape,
+    further: Further = "",
 ) -> Recorded:
     """
     Run the entrypoint of *case* live, clock and seeds pinned; add the recording and export it.
+
+    *further* is noted in its manifest.
 
     Raises:
         OtherEpisode: an episode of that name is there, and is another case.
@@ -49,10 +53,7 @@ def record_entrypoint(
         RunRaised: the run ended in an exception, and *keep_errors* is off; nothing was added.
 
     """
-    with suppress(UnknownEpisode):
-        there = find(store, config.path(config.episodes), case.id)
-        if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
-            raise OtherEpisode(case.id)
+    prepare(store, config, case)
     unrecorded = list[str]()
     try:
         with record(
@@ -65,7 +66,7 @@ def record_entrypoint(
             tape=tape,
             unrecorded=unrecorded.append,
         ) as run:
-            run.entrypoint, run.inputs = case.entrypoint, case.inputs
+            run.entrypoint, run.inputs, run.further = case.entrypoint, case.inputs, further
             function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
             check_inputs(case.entrypoint, function, case.inputs)
             run.begin()
@@ -76,6 +77,28 @@ def record_entrypoint(
         if not keep_errors:
             raise RunRaised(case.id, f"{type(error).__name__}: {error}") from error
     store.tag(case.id, case.tags)
+    return exported(store, config, run, unrecorded)
+
+
+def prepare(store: Store, config: Config, case: Episode) -> None:
+    """
+    Have in *store* what the bundle of *case* holds: what is recorded next comes after that.
+
+    Raises:
+        OtherEpisode: an episode of that name is there, and is another case.
+
+    """
+    bundles = config.path(config.episodes)
+    with suppress(UnknownEpisode):
+        there = find(store, bundles, case.id)
+        if (there.entrypoint, there.inputs) != (case.entrypoint, case.inputs):
+            raise OtherEpisode(case.id)
+    if (path := bundle_path(store, bundles, case.id)).is_file():
+        import_bundle(store, path)
+
+
+def exported(store: Store, config: Config, run: Run, unrecorded: Iterable[str] = ()) -> Recorded:
+    """Write the bundle of the episode of which *run* is now a recording."""
     calls = len(run.recording.interactions) if run.recording else 0
-    bundle = export_bundle(store, case.id, config.path(config.episodes))
-    return Recorded(case.id, calls, bundle, tuple(unrecorded))
+    bundle = export_bundle(store, run.id, config.path(config.episodes))
+    return Recorded(run.id, calls, bundle, tuple(unrecorded))

@@ -15,7 +15,7 @@ from pathlib import Path
 import replay
 from replay.canonical import KEY_SCHEMA, content_hash, differences
 from replay.llm.calls import Call, read_call
-from replay.model import Difference, Interaction, Json, Manifest
+from replay.model import Difference, Further, Interaction, Json, Manifest
 
 
 def build_manifest(
@@ -26,6 +26,7 @@ def build_manifest(
     seed: int,
     environment: Mapping[str, str],
     code: tuple[str, bool],
+    further: Further = "",
 ) -> Manifest:
     """Describe a run that has just ended."""
     calls = [call for call in map(read_call, interactions) if call]
@@ -41,10 +42,11 @@ def build_manifest(
         code_revision=code[0],
         code_dirty=code[1],
         environment=dict(sorted(environment.items())),
-        packages=_packages(),
+        packages=dict(_packages(len(sys.modules))),
         python=platform.python_version(),
         recorder=replay.__version__,
         key_schema=KEY_SCHEMA,
+        further=further,
     )
 
 
@@ -102,12 +104,13 @@ def _hash_of(values: Iterable[Json]) -> str:
     return content_hash(found) if found else ""
 
 
-def _packages() -> dict[str, str]:
-    """Versions of the distributions that are imported in this process."""
+@functools.lru_cache(maxsize=1)
+def _packages(_modules: int) -> dict[str, str]:
+    """Versions of the distributions that are imported in this process; anew when there are more."""
     owners = _owners()
     loaded = {name.partition(".")[0] for name in list(sys.modules)}
     names = {owner for top in loaded for owner in owners.get(top, ())}
-    return {name: importlib.metadata.version(name) for name in sorted(names, key=str.lower)}
+    return {name: _version(name) for name in sorted(names, key=str.lower)}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -4,80 +4,33 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import os
 import queue
 import threading
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
 from replay.cassettes.redaction import Redactor
-from replay.cassettes.routing import is_recorded, using
+from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape, failure
 from replay.config import Config, load_config
+from replay.engine.background import ServiceRun
 from replay.engine.entrypoint import entrypoint_name
-from replay.engine.manifest import build_manifest, chosen_environment, code_version
+from replay.engine.run import Run, episode_of
+from replay.engine.service import Recorder, Sample, unique
 from replay.engine.unrecorded import log_once, telling
 from replay.episodes.layers import open_store
 from replay.episodes.store import Store
-from replay.errors import BadEntrypoint, NotJson, ReplayError
-from replay.golden.pinning import PinnedClock, pinned
-from replay.golden.plain import plain
-from replay.model import Episode, Failure, Interaction, Json, Recording
-
-_log = logging.getLogger("replay")
+from replay.errors import BadEntrypoint
+from replay.golden.pinning import pinned
+from replay.model import Failure, Interaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Run:
-    """
-    One run while it is being recorded.
-
-    `call` notes entrypoint, inputs and output by itself; a block that does without it sets
-    *entrypoint*, *inputs* and *output*.
-    """
-
-    def __init__(self, episode: str) -> None:
-        self.id = episode
-        self.entrypoint = ""
-        self.inputs: dict[str, Json] = {}
-        self.output: Json = None
-        self.recording: Recording | None = None
-        self.begun = time.perf_counter()
-        self.clock: PinnedClock | None = None
-
-    def begin(self) -> None:
-        """Start the count of seconds, and the pinned random generators: the program comes next."""
-        if self.clock:
-            self.clock.seed()
-        self.begun = time.perf_counter()
-
-    def call(self, function: Callable[..., Any], **inputs: Any) -> Any:
-        """Call *function* with *inputs*, sync or async, and note both and what it returns."""
-        self.entrypoint = entrypoint_name(function)
-        self.inputs = plain(inputs, f"The inputs of {self.entrypoint}")
-        self.begin()
-        value = function(**inputs)
-        return self._awaited(value) if inspect.isawaitable(value) else self.note(value)
-
-    async def _awaited(self, value: Any) -> Any:
-        return self.note(await value)
-
-    def note(self, value: Any) -> Any:
-        """Keep *value* as the output; raise `NotJson` if it has no JSON form."""
-        if isinstance(value, Iterator | AsyncIterator):
-            why = "it is an iterator, and writing it down would use it up; return a list"
-            raise NotJson(f"What {self.entrypoint} returned", why)
-        self.output = plain(value, f"What {self.entrypoint} returned")
-        return value
 
 
 @contextmanager
@@ -100,8 +53,8 @@ def record(
     and `replay list` says so.
 
     *pin* freezes the clock and seeds the random generators of the whole process, so that a replay
-    gives the very same ids and times; leave it off in a running service. *tape* makes the tape.
-    *unrecorded* is told, at the end, of the addresses that were reached past it.
+    gives the very same ids and times. *tape* makes the tape. *unrecorded* is told, at the end, of
+    the addresses that were reached past it. For a running service there is `record_in_background`.
     """
     config = config or load_config(environ=os.environ)
     run = Run(episode)
@@ -118,6 +71,36 @@ def _opened(path: Path | None, config: Config) -> Store:
     return Store(path, tenant=config.tenant) if path else open_store(config)
 
 
+@contextmanager
+def record_in_background(
+    name: str, *, sample: Sample | None = None, store: Path | None = None
+) -> Iterator[Run]:
+    """
+    Record what happens in the block as an episode of its own, while a service runs.
+
+    Its id is *name* and a unique ending. It is written by a thread, later; what goes wrong in that
+    is logged (logger `replay`) and in `recording_stats`, and never raised. *sample* is the share of
+    blocks that is recorded, 0 to 1, or a function that tells it.
+    """
+    recorder = Recorder(sample=sample, store=store)
+    if recorder.is_off:
+        yield _Unkept(name)
+        return
+    with recorder.run(ServiceRun, lambda: unique(name), {}) as run:
+        yield run or _Unkept(name)
+
+
+class _Unkept(Run):
+    """A run that nothing becomes of."""
+
+    def given(self, function: Callable[..., Any], inputs: dict[str, Any]) -> None:
+        """Keep nothing."""
+
+    def note(self, value: Any) -> Any:
+        """Keep nothing."""
+        return value
+
+
 class _Taking:
     """Takes one run down: journal as it happens, recording at its end."""
 
@@ -125,8 +108,6 @@ class _Taking:
         self, run: Run, store: Store, config: Config, seed: int, tape: Callable[..., Tape]
     ) -> None:
         self._run, self._store, self._config, self._seed = run, store, config, seed
-        self._started = datetime.now(UTC)
-        self._code = code_version(config.root)
         self._redactor = Redactor(config.redact)
         self._tape = tape(
             records=True,
@@ -139,18 +120,17 @@ class _Taking:
     def open(
         self, pin: bool, keep_errors: bool, unrecorded: Callable[[str], None]
     ) -> Iterator[None]:
-        attempt = self._store.begin(self._run.id, self._started.isoformat(), os.getpid())
+        run = self._run
+        attempt = self._store.begin(run.id, run.started.isoformat(), os.getpid())
         self._journal = _Journal(self._store, attempt)
         error: Failure | None = None
         try:
             with ExitStack() as stack:
                 if pin:
-                    self._run.clock = stack.enter_context(
-                        pinned(self._started, self._seed, waits=True)
-                    )
+                    run.clock = stack.enter_context(pinned(run.started, self._seed, waits=True))
                 stack.enter_context(using(self._tape))
                 stack.enter_context(telling(self._tape, unrecorded))
-                self._run.begin()
+                run.begin()
                 yield
             if self._tape.misses:  # which the program may have swallowed
                 raise self._tape.misses[0]
@@ -179,24 +159,17 @@ class _Taking:
 
     def _finish(self, attempt: int, error: Failure | None) -> None:
         self._journal.close()
-        elapsed = round(time.perf_counter() - self._run.begun, 4)
-        run, recorded = self._run, self._tape.recorded
-        sent = [replace(x, request=self._tape.on_the_wire(x.request)) for x in recorded]
-        run.recording = Recording(
-            manifest=build_manifest(
-                sent,
-                started=self._started,
-                pinned=self._run.clock is not None,
-                seed=self._seed,
-                environment=chosen_environment(self._config.environment),
-                code=self._code,
-            ),
-            interactions=recorded,
-            output=self._redactor.json(run.output),
-            failure=replace(error, message=self._redactor.json(error.message)) if error else None,
-            elapsed=elapsed,
+        recorded = self._tape.recorded
+        episode = episode_of(
+            self._run,
+            recorded,
+            [replace(x, request=self._tape.on_the_wire(x.request)) for x in recorded],
+            config=self._config,
+            redactor=self._redactor,
+            error=error,
+            elapsed=round(time.perf_counter() - self._run.begun, 4),
+            seed=self._seed,
         )
-        episode = Episode(run.id, run.entrypoint, run.inputs, (run.recording,))
         self._store.finish(attempt, episode)
 
 
@@ -237,17 +210,25 @@ class _Journal:
 def episode(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def episode(
-    *, name: str = "", store: Path | None = None
+    *, name: str = "", sample: Sample | None = None, store: Path | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def episode(
-    function: Callable[P, R] | None = None, /, *, name: str = "", store: Path | None = None
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str = "",
+    sample: Sample | None = None,
+    store: Path | None = None,
 ) -> Any:
     """
     Record every call of the decorated function, sync or async, as an episode of its own.
 
-    Its id is *name*, by default the function's, and a unique ending. Inside a run that is already
-    recorded or replayed, and with REPLAY_RECORD=off, the function is just called. What goes wrong
-    in recording is logged (logger `replay`), and is never the program's.
+    Its id is *name*, by default the function's, and a unique ending. *sample* is the share of calls
+    that is recorded, 0 to 1, or a function of the arguments, by name, that tells it. Inside a run
+    that is already recorded or replayed, and with REPLAY_RECORD=off, the function is just called.
+
+    A thread writes it down, later. What goes wrong in that is logged (logger `replay`) and in
+    `recording_stats`, and is never the program's.
 
     Raises:
         BadEntrypoint: the function is a method or a generator, or takes what has no name.
@@ -256,41 +237,58 @@ def episode(
 
     def decorate(wrapped: Callable[P, R]) -> Callable[P, R]:
         _refuse_what_cannot_be_replayed(wrapped)
-        return _decorated(wrapped, name or wrapped.__name__, store)
+        recorder = Recorder(sample=sample, store=store)
+        return _decorated(wrapped, name or wrapped.__name__, recorder)
 
     return decorate(function) if function else decorate
 
 
-def _decorated(function: Callable[P, R], name: str, store: Path | None) -> Callable[P, R]:
+def _decorated(function: Callable[P, R], name: str, recorder: Recorder) -> Callable[P, R]:
     signature = inspect.signature(function)
 
-    def inputs(args: Any, kwargs: Any) -> dict[str, Any]:
-        given = dict(signature.bind(*args, **kwargs).arguments)
+    def inputs(args: Any, kwargs: Any) -> dict[str, Any] | None:
+        """Name the arguments; None where they do not fit, which the function itself will say."""
+        try:
+            given = dict(signature.bind(*args, **kwargs).arguments)
+        except TypeError:
+            return None
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 given |= given.pop(parameter.name, {})
         return given
 
+    @contextmanager
+    def running(args: Any, kwargs: Any) -> Iterator[Callable[[Any], Any]]:
+        """Record one call; its result goes through what is yielded."""
+        if recorder.is_off or (given := inputs(args, kwargs)) is None:
+            yield _as_it_is
+            return
+        with recorder.run(ServiceRun, lambda: unique(name), given) as run:
+            if run:
+                run.given(function, given)
+                run.begin()
+            yield run.note if run else _as_it_is
+
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def recorded_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            if _is_off():
-                return await function(*args, **kwargs)
-            with _noting(function, name, store, inputs(args, kwargs)) as note:
+            with running(args, kwargs) as note:
                 return note(await function(*args, **kwargs))
 
         return recorded_async  # type: ignore[return-value] # R is the coroutine
 
     @functools.wraps(function)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
-        if _is_off():
-            return function(*args, **kwargs)
-        with _noting(function, name, store, inputs(args, kwargs)) as note:
+        with running(args, kwargs) as note:
             value: R = note(function(*args, **kwargs))
             return value
 
     return recorded
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _refuse_what_cannot_be_replayed(function: Callable[..., Any]) -> None:
@@ -303,67 +301,3 @@ def _refuse_what_cannot_be_replayed(function: Callable[..., Any]) -> None:
             raise BadEntrypoint(name, f"{parameter} cannot be given by name")
         if parameter.name == "self":
             raise BadEntrypoint(name, "it is a method; a replay has no object to call it on")
-
-
-@contextmanager
-def _noting(
-    function: Callable[..., Any], name: str, store: Path | None, inputs: dict[str, Any]
-) -> Iterator[Callable[[Any], Any]]:
-    """
-    Record one call of a decorated function; whatever goes wrong in that stays out of the program.
-
-    The caller hands the result through what is yielded.
-    """
-    failed: list[BaseException] = []
-    recording = ExitStack()
-    run = Run(name)
-    try:
-        run = recording.enter_context(record(_unique(name), store=store))
-        run.entrypoint = entrypoint_name(function)
-        run.inputs = plain(inputs, f"The inputs of {run.entrypoint}")
-        run.begin()
-    except (ReplayError, OSError) as error:
-        failed.append(error)
-
-    def note(value: Any) -> Any:
-        try:
-            run.note(value)
-        except ReplayError as error:
-            failed.append(error)
-        return value
-
-    try:
-        yield note
-    except BaseException as raised:
-        _closed(recording, failed, raised)
-        raise
-    _closed(recording, failed, None)
-
-
-class _Dropped(BaseException):
-    """Leaves a recording that cannot be made: what it holds stays incomplete."""
-
-
-def _closed(
-    recording: ExitStack, failed: list[BaseException], raised: BaseException | None
-) -> None:
-    """End the recording; log why there is none, if so."""
-    try:
-        error = _Dropped() if failed else raised
-        recording.__exit__(type(error) if error else None, error, None)
-    except (ReplayError, OSError) as again:
-        if again is not raised:
-            failed.append(again)
-    except BaseException as again:
-        if again is not raised and not isinstance(again, _Dropped):
-            raise
-    if failed:
-        _log.warning("not recorded: %s", failed[0])
-
-
-def _is_off() -> bool:
-    return is_recorded() or os.environ.get("REPLAY_RECORD", "on").lower() in ("0", "off", "false")
-
-
-def _unique(name: str) -> str:
-    return f"{name}-{uuid.uuid4().hex[:12]}"

@@ -23,7 +23,7 @@ from replay.engine.comparison import output_differences
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
-from replay.errors import BadEntrypoint, ReplayError, ReplayStop, UnknownRecording
+from replay.errors import BadEntrypoint, ReplayError, ReplayStop, TeacherForced, UnknownRecording
 from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
 from replay.golden.rules import Rules, rules_of
@@ -119,6 +119,7 @@ def replay_episode(
     Raises:
         UnknownRecording: it has none.
         BadEntrypoint: its entrypoint is not there any more, or does not take its inputs.
+        TeacherForced: *recording* is not that of a program.
 
     """
     if not episode.recordings:
@@ -127,6 +128,9 @@ def replay_episode(
         why = f"{episode.id} was imported, or recorded in a block without run.call(function, …)"
         raise BadEntrypoint(episode.entrypoint, why)
     recording = recording or episode.current
+    if recording.manifest.further == "teacher-forced":
+        models = ", ".join(recording.manifest.models_requested)
+        raise TeacherForced(episode.id, recording_id(recording), models)
     return _report(episode, recording, *_run(episode, recording, config, adopts, pace), config)
 
 

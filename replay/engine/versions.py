@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from replay.episodes.bundle import recording_id
 from replay.errors import AmbiguousVersion, UnknownRecording, UnknownVersion
-from replay.model import Episode, Recording
+from replay.model import Episode, Further, Recording
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _SHORTEST_ID = 7
@@ -24,12 +24,14 @@ class Version:
     answered: tuple[str, ...]
     requested: tuple[str, ...]
     made: str
+    further: Further = ""
 
     def __str__(self) -> str:
         answered = " + ".join(self.answered) or "no model"
         asked = [name for name in self.requested if name not in self.answered]
         alias = f", asked for as {', '.join(asked)}" if asked else ""
-        return f"{self.recording[:15]}  {answered}{alias}, made {self.made[:10]}"
+        how = f", {self.further}" if self.further else ""
+        return f"{self.recording[:15]}  {answered}{alias}, made {self.made[:10]}{how}"
 
 
 def versions(episode: Episode) -> tuple[Version, ...]:
@@ -39,12 +41,12 @@ def versions(episode: Episode) -> tuple[Version, ...]:
 
 def resolve(episode: Episode, version: str = "", tags: Mapping[str, str] = _NO_TAGS) -> Recording:
     """
-    Find the recording of *episode* that *version* means; without one, the newest.
+    Find the recording of *episode* that *version* means; without one, the current one.
 
     A version is, in this order: the id of a recording or its beginning, an answered model id, one
     of the *tags*, which stand for other versions, a requested model (an alias) that always was
-    answered by one and the same, or `@2026-09-01` for the newest recording as of the end of that
-    day (UTC). Of several recordings of one answered model, the newest is meant.
+    answered by one and the same, or `@2026-09-01` for what was current at the end of that day
+    (UTC). Of several recordings of one answered model, the newest that can be replayed is meant.
 
     Raises:
         UnknownRecording: there is no recording at all.
@@ -61,7 +63,8 @@ def resolve(episode: Episode, version: str = "", tags: Mapping[str, str] = _NO_T
         if len({item.answered for item in chosen}) > 1:
             raise AmbiguousVersion(episode.id, version, tuple(map(str, chosen)))
         if chosen:
-            return episode.recordings[max(map(there.index, chosen))]
+            playable = [item for item in chosen if item.further != "teacher-forced"]
+            return episode.recordings[max(map(there.index, playable or chosen))]
     raise UnknownVersion(episode.id, version, tuple(map(str, there)))
 
 
@@ -86,7 +89,7 @@ def _as_of(there: tuple[Version, ...], day: str) -> list[Version]:
         end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time())
     except ValueError:
         return []
-    before = [item for item in there if item.made < end.isoformat()]
+    before = [item for item in there if item.made < end.isoformat() and not item.further]
     return sorted(before, key=lambda item: item.made)[-1:]
 
 
@@ -97,4 +100,5 @@ def _version(recording: Recording) -> Version:
         manifest.models_answered,
         manifest.models_requested,
         manifest.clock,
+        manifest.further,
     )

@@ -26,7 +26,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from replay.canonical import bytes_hash, content_hash
+from replay.canonical import bytes_hash, content_hash, members
 from replay.errors import Damaged
 from replay.model import (
     Chunk,
@@ -134,7 +134,7 @@ def _episode_lines(episode: Episode) -> Iterator[Line]:
 
 def _recording_lines(recording: Recording) -> Iterator[Line]:
     yield {"recording": recording_id(recording)}
-    for name, value in asdict(recording.manifest).items():
+    for name, value in members(recording.manifest).items():
         yield {"manifest": {name: value}}
     for step, interaction in enumerate(recording.interactions, 1):
         yield from interaction_lines(step, interaction)

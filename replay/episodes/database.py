@@ -7,20 +7,22 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlite_utils import Database
-
-from replay.episodes.schema import NAMES, migrations
+from replay.episodes.schema import NAMES, SET, migrations
 from replay.errors import Damaged
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 _BUSY_SECONDS = 60.0
 """How long a writer waits for the others: each of them holds the file for milliseconds."""
 
 MEMORY = ":memory:"
 
-Carry = Callable[[Database], None]
+Carry = Callable[["Database"], None]
 
 
 class File:
@@ -35,18 +37,31 @@ class File:
         self.path = path
         self._carry = carry
         self._lock = threading.RLock()
+        self._is_absent = not writable and (path == MEMORY or not Path(path).exists())
         with self.intact():
-            self.db = self._to_write() if writable else self._to_read()
+            self._connection = self._to_write() if writable else self._to_read()
+
+    @cached_property
+    def db(self) -> Database:
+        """All that sqlite-utils can do with it; what is only read does without importing that."""
+        from sqlite_utils import Database
+
+        db = Database(self._connection)
+        if self._is_absent:
+            self._migrate(self._connection)
+        return db
 
     def close(self) -> None:
         """Close the file; what was written is safe before this."""
         with self._lock:
-            self.db.conn.close()
+            self._connection.close()
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
         """Read all rows."""
+        if self._is_absent:
+            return []
         with self.intact(), self._lock:
-            return list(self.db.execute(sql, values).fetchall())
+            return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -83,50 +98,45 @@ class File:
             f"mv {self.path} {self.path}.damaged; replay import episodes/*.jsonl"
         )
 
-    def _to_write(self) -> Database:
+    def _to_write(self) -> sqlite3.Connection:
         if self.path != MEMORY:
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        db = self._connected(self.path)
-        with _closed_on_error(db):
-            if self._is_old(db):
+        connection = self._connected(self.path)
+        with _closed_on_error(connection):
+            if self._is_old(connection):
                 if self.path != MEMORY:
-                    db.enable_wal()
-                self._migrate(db)
-        return db
+                    connection.execute("PRAGMA journal_mode = WAL")
+                self._migrate(connection)
+        return connection
 
-    def _to_read(self) -> Database:
-        if self.path == MEMORY or not Path(self.path).exists():
-            return self._migrated_copy(None)
-        db = self._reading()
-        with _closed_on_error(db):
-            if not self._is_old(db):
-                return db
-            copy = self._migrated_copy(db)
-        db.conn.close()
+    def _to_read(self) -> sqlite3.Connection:
+        if self._is_absent:
+            return self._connected(MEMORY)
+        connection = self._reading()
+        with _closed_on_error(connection):
+            if not self._is_old(connection):
+                return connection
+            copy = self._connected(MEMORY)
+            with _closed_on_error(copy):
+                connection.backup(copy)
+                self._migrate(copy)
+        connection.close()
         return copy
 
-    def _reading(self) -> Database:
+    def _reading(self) -> sqlite3.Connection:
         """Open without leave to write; in a folder that is not ours either, as unchanging."""
         address = f"{Path(self.path).resolve().as_uri()}?mode=ro"
         for mode in ("", "&immutable=1"):
-            db = self._connected(f"{address}{mode}")
+            connection = self._connected(f"{address}{mode}")
             try:
-                db.execute("SELECT count(*) FROM sqlite_master")
+                connection.execute("SELECT count(*) FROM sqlite_master")
             except sqlite3.OperationalError:
-                db.conn.close()
+                connection.close()
             else:
-                return db
+                return connection
         raise sqlite3.OperationalError("it cannot be read")
 
-    def _migrated_copy(self, original: Database | None) -> Database:
-        copy = self._connected(MEMORY)
-        with _closed_on_error(copy):
-            if original:
-                original.conn.backup(copy.conn)
-            self._migrate(copy)
-        return copy
-
-    def _connected(self, name: str) -> Database:
+    def _connected(self, name: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
             name,
             timeout=_BUSY_SECONDS,
@@ -138,22 +148,26 @@ class File:
             connection.execute("PRAGMA page_size = 1024")  # of a new file: its rows are short
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: a crash loses nothing whole
-        return Database(connection)
+        return connection
 
-    def _is_old(self, db: Database) -> bool:
+    def _is_old(self, connection: sqlite3.Connection) -> bool:
         """Whether there is something to migrate; what is newer than we are is refused untouched."""
-        pending = {migration.name for migration in migrations.pending(db)}
-        known = pending | {migration.name for migration in migrations.applied(db)}
-        if newer := sorted(known - NAMES):
+        applied = set[str]()
+        if connection.execute(_HAS_MIGRATIONS).fetchone():
+            applied = {name for (name,) in connection.execute(_APPLIED, [SET])}
+        if newer := sorted(applied - NAMES):
             what = f"it was written by a newer version ({newer[-1]})"
             raise Damaged(self.path, what, hint="Upgrade: pip install -U golden-replay")
-        return bool(pending)
+        return applied != NAMES
 
-    def _migrate(self, db: Database) -> None:
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the tables up to date, one process at a time, in one transaction."""
+        from sqlite_utils import Database
+
+        db = Database(connection)
         db.execute("BEGIN IMMEDIATE")
         try:
-            migrations.apply(db)  # does nothing where another process was first
+            migrations().apply(db)  # does nothing where another process was first
             self._carry(db)
         except BaseException as error:
             db.execute("ROLLBACK")
@@ -164,10 +178,14 @@ class File:
         db.execute("COMMIT")
 
 
+_HAS_MIGRATIONS = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+_APPLIED = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
+
+
 @contextmanager
-def _closed_on_error(db: Database) -> Iterator[None]:
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        db.conn.close()
+        connection.close()
         raise

@@ -190,7 +190,7 @@ def find_episode(config: Config, given: str) -> Episode:
 
 def recording_of(episode: Episode, prefix: str = "") -> Recording:
     """
-    Choose the recording whose id begins with *prefix*, by default the newest.
+    Choose the recording whose id begins with *prefix*, by default the current one.
 
     Raises:
         UnknownRecording: there is none at all.
@@ -202,8 +202,10 @@ def recording_of(episode: Episode, prefix: str = "") -> Recording:
     found = [name for name in named if name.startswith(prefix)]
     if not named:
         raise UnknownRecording(episode.id, episode.entrypoint)
+    if not prefix:
+        return episode.current
     if not found:
         raise BadFilter("recording", prefix, f"the beginning of one of {', '.join(named)}")
-    if prefix and len(found) > 1:
+    if len(found) > 1:
         raise AmbiguousEpisode(prefix, tuple(found))
-    return named[found[-1]]
+    return named[found[0]]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from replay.episodes.bundle import manifest_from, recording_id
 from replay.model import Chunk, Episode, Failure, Headers, Interaction, Recording, Request, Response
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 PREFIX = "before_m003_"
 """What the names of the tables begin with once the new ones are there."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
-from replay.canonical import content_hash
+from replay.canonical import content_hash, members
 from replay.episodes.bundle import manifest_from, recording_id
 from replay.episodes.contents import Contents, NewContents, digest, numbers
 from replay.episodes.database import File
@@ -38,7 +38,7 @@ class NewRecording:
         self.id = name
         self._recording = recording
         self._contents = NewContents()
-        self._manifest = self._contents.note(text(asdict(recording.manifest)).encode())
+        self._manifest = self._contents.note(text(members(recording.manifest)).encode())
         self._steps = [self._step(n, i) for n, i in enumerate(recording.interactions, 1)]
         self._said = said(recording)
 

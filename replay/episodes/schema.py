@@ -7,26 +7,27 @@ columns.
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+from typing import TYPE_CHECKING
 
 from replay.episodes import legacy
 
-migrations = Migrations("golden-replay")
+if TYPE_CHECKING:
+    from sqlite_utils import Database, Migrations
+
+SET = "golden-replay"
+"""The name of our migrations, in SQLite's table of those that were applied."""
 
 
-@migrations()
 def m001_episodes(db: Database) -> None:
     """Episodes and their recordings; bodies once each, named by their content."""
     _execute(db, legacy.EPISODES)
 
 
-@migrations()
 def m002_attempts(db: Database) -> None:
     """Recordings in progress: what was complete when the process went away is still here."""
     _execute(db, legacy.ATTEMPTS)
 
 
-@migrations()
 def m003_pieces(db: Database) -> None:
     """Bodies in shared pieces, tenants, tags, what the calls say, and search."""
     _execute(db, "".join(f"ALTER TABLE {n} RENAME TO {legacy.PREFIX}{n};" for n in legacy.TABLES))
@@ -219,5 +220,16 @@ def _execute(db: Database, script: str) -> None:
             db.execute(statement)
 
 
-NAMES = frozenset(name for name in globals() if name.startswith("m0"))
+_STEPS = (m001_episodes, m002_attempts, m003_pieces)
+NAMES = frozenset(step.__name__ for step in _STEPS)
 """The migrations that we know."""
+
+
+def migrations() -> Migrations:
+    """Give the migrations that we know, in their order."""
+    from sqlite_utils import Migrations
+
+    found = Migrations(SET)
+    for step in _STEPS:
+        found()(step)
+    return found

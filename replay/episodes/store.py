@@ -13,9 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any, Self
 
 from replay.atomic import write_atomic
 from replay.canonical import content_hash
@@ -26,6 +24,9 @@ from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, s
 from replay.episodes.rows import NewRecording, read_recordings, text
 from replay.errors import BadName, Damaged, OtherEpisode, OtherTenant, UnknownEpisode
 from replay.model import Episode, Interaction
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 __all__ = ["Filter", "Hit", "Incomplete", "Store", "Summary", "check_name", "export_bundle", "find"]
 

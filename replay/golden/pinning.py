@@ -15,6 +15,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from replay.imports import sparing
+
 if TYPE_CHECKING:
     from time_machine import Traveller
 
@@ -73,7 +75,8 @@ def pinned(
     `time.monotonic` keeps running: timeouts and event loops need it. The order of sets is Python's,
     by PYTHONHASHSEED at its start; nothing in the process can pin it.
     """
-    import time_machine
+    with sparing("time_machine", {"pytest"} - sys.modules.keys()):
+        import time_machine
 
     with ExitStack() as stack:
         stack.enter_context(_random_state())

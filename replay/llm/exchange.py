@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from replay.canonical import json_body
+from replay.canonical import json_body, parsed_json
 from replay.llm.conversation import Call
 from replay.llm.payload import at, first, text, written
 from replay.llm.sampling import Spelling
@@ -167,8 +167,8 @@ def _events(response: Response | None) -> Iterator[dict[str, Any]]:
 def _loaded(texts: Iterable[str]) -> Iterator[Any]:
     for data in texts:
         try:
-            yield json.loads(data)
-        except (ValueError, RecursionError):
+            yield parsed_json(data)
+        except ValueError:
             continue  # `[DONE]`, and whatever else is no JSON
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from replay.canonical import parsed_json
 from replay.model import Json
 
 
@@ -58,8 +59,8 @@ def parsed(arguments: Json) -> Json:
     if not isinstance(arguments, str):
         return arguments
     try:
-        return json.loads(arguments)
-    except (ValueError, RecursionError):
+        return parsed_json(arguments)
+    except ValueError:
         return arguments
 
 

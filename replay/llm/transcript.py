@@ -17,11 +17,8 @@ from replay.llm.calls import read_call
 from replay.llm.conversation import Call, Message
 from replay.llm.prices import dollars
 from replay.model import Interaction, Json
+from replay.visible import visible
 
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    r"\ud800-\udfff\U000e0000-\U000e007f]"
-)
 _MARKUP = re.compile(r"[\\`*<>\[\]|]")
 _FENCE = re.compile(r"`{3,}")
 _LONG = 2_000
@@ -59,16 +56,6 @@ def transcript(
             took.append(f"{interaction.elapsed:.2f} s")
         lines += [" · ".join(took), ""] if took else []
     return "\n".join(lines)
-
-
-def visible(text: str) -> str:
-    r"""
-    Spell out what a terminal would obey or not show; line ends and tabs stay.
-
-    >>> visible("a\x1b[31mb")
-    'a\\x1b[31mb'
-    """
-    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _plain(number: int, interaction: Interaction) -> Iterator[str]:

@@ -10,6 +10,7 @@ from replay.config import Mode
 from replay.plugin.marks import has_mocks, is_golden, is_ours, is_smoke
 from replay.plugin.recording import record_mode
 from replay.plugin.settings import settings
+from replay.plugin.summary import Told, tell
 
 if TYPE_CHECKING:
     from replay.golden.sources import Source
@@ -58,6 +59,8 @@ def _cast(config: pytest.Config, items: list[pytest.Item]) -> None:
         found = source_of(uses, mode, item.nodeid)
         if isinstance(found, Skipped):
             item.add_marker(pytest.mark.skip(reason=found.reason))
+            if uses.golden and mode is Mode.MOCK:
+                tell(item, Told.SKIPPED, item.nodeid)
         else:
             item.stash[_SOURCE] = found
             _limit(item, config)

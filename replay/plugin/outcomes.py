@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from replay.errors import ReplayError, ReplayStop
+from replay.errors import ReplayError, ReplayStop, shown
 
 _PASSED = pytest.StashKey[bool]()
 _LAST_PASSED = pytest.StashKey[bool]()
@@ -20,7 +20,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[_PASSED] = item.config.stash[_LAST_PASSED] = report.passed
     error = call.excinfo.value if call.excinfo else None
     if report.failed and isinstance(error, ReplayError | ReplayStop):
-        report.longrepr = str(error)  # it says it all; the way there is the SDK's
+        report.longrepr = shown(error)  # it says it all; the way there is the SDK's
     return report
 
 

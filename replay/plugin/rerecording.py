@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay.errors import ReplayError
+from replay.errors import ReplayError, shown
 from replay.plugin.casting import plays_cassette
 from replay.plugin.marks import is_golden
 from replay.plugin.recording import is_dry, selects
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         chosen = set(_chosen(config, [item for item in items if is_golden(item)]))
     except ReplayError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(shown(error)) from None
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from replay.config import Config, load_config, staged
-from replay.errors import ReplayError
+from replay.errors import ReplayError, shown
 
 _PROJECT = pytest.StashKey[Config]()
 _STAGED = pytest.StashKey[Config]()
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[_PROJECT] = load_config(config.rootpath, os.environ)
     except ReplayError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(shown(error)) from None
 
 
 def project(config: pytest.Config) -> Config:
@@ -53,5 +53,5 @@ def settings(config: pytest.Config) -> Config:
         try:
             config.stash[_STAGED] = staged(project(config), os.environ, options)
         except ReplayError as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(shown(error)) from None
     return config.stash[_STAGED]

@@ -15,6 +15,7 @@ class Told(StrEnum):
     STORY = "replay-story"
     STALE = "replay-stale"
     UNUSED = "replay-unused-golden"
+    SKIPPED = "replay-skipped"
 
 
 def tell(item: pytest.Item, what: Told, text: str) -> None:
@@ -44,3 +45,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.section(title)
             for line in filter(None, (*found, command)):
                 terminalreporter.write_line(line)
+    if skipped := {text for key, text in properties if key == Told.SKIPPED}:
+        terminalreporter.section(f"golden tests skipped: {len(skipped)}")
+        terminalreporter.write_line("Play their cassettes: TEST_MODE=GOLDEN pytest")

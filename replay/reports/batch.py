@@ -9,13 +9,13 @@ from typing import Self
 from xml.etree import ElementTree as Xml
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from replay.batch.report import Report, Result, report_json
 from replay.errors import difference_lines
 from replay.model import Kind
+from replay.reports.terminal import quoted
 
 _SHOWN = 20
 
@@ -59,12 +59,12 @@ def show_batch(report: Report, out: Console) -> None:
         table.add_row(kind, f"{count:,}")
     out.print(table)
     for result in report.failed[:_SHOWN]:
-        out.print(f"\n[bold]{escape(str(result.run))}[/]  {_said(result)}")
+        out.print(f"\n[bold]{quoted(str(result.run))}[/]  {said(result)}")
         for line in _lines(result):
-            out.print(escape(f"  {line}"), soft_wrap=True)
+            out.print(f"  {quoted(line)}", soft_wrap=True)
     if len(report.failed) > _SHOWN:
         out.print(f"\n… and {len(report.failed) - _SHOWN:,} more (--json FILE has all)")
-    out.print(f"\n{_sum(report)}")
+    out.print(f"\n{summed(report)}")
 
 
 def batch_json(report: Report) -> str:
@@ -94,18 +94,18 @@ def junit(report: Report) -> str:
         )
         if result.place in failed:
             tag = "error" if result.exit_code == 2 else "failure"
-            said = Xml.SubElement(case, tag, message=_said(result), type=result.outcome.kind)
-            said.text = "\n".join(map(_printable, _lines(result)))
+            child = Xml.SubElement(case, tag, message=said(result), type=result.outcome.kind)
+            child.text = "\n".join(map(_printable, _lines(result)))
     Xml.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(suite, "unicode") + "\n"
 
 
 def summary(report: Report) -> str:
     """Write *report* as Markdown, for the summary of a GitHub job."""
-    lines = ["### replay batch", "", _sum(report), "", "| outcome | runs |", "| --- | ---: |"]
+    lines = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
     lines += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
     for result in report.failed[:_SHOWN]:
-        lines += ["", f"<details><summary><code>{result.run}</code> {_said(result)}</summary>", ""]
+        lines += ["", f"<details><summary><code>{result.run}</code> {said(result)}</summary>", ""]
         lines += ["```text", *(line.replace("```", "'''") for line in _lines(result)), "```"]
         lines.append("</details>")
     if len(report.failed) > _SHOWN:
@@ -113,13 +113,15 @@ def summary(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sum(report: Report) -> str:
+def summed(report: Report) -> str:
+    """Say in a sentence how a batch ended."""
     of = f" of {report.size:,}" if report.parts > 1 or len(report.results) < report.size else ""
     failed = f"{len(report.failed):,} not as wanted" if report.failed else "all as wanted"
     return f"{len(report.results):,}{of} runs, {failed}."
 
 
-def _said(result: Result) -> str:
+def said(result: Result) -> str:
+    """Say in a few words how a run ended."""
     outcome = result.outcome
     at = f" at step {outcome.step}" if outcome.step else ""
     what = f" ({outcome.what})" if outcome.what else ""

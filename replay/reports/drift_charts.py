@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from typing import Any
 
 from replay.drift.report import Report
 from replay.drift.trends import Trend
 from replay.errors import MissingExtra
+from replay.visible import visible
 
 _HEIGHT = 28
 _TRENDS = 6
@@ -45,7 +47,7 @@ def trend_charts(report: Report) -> list[tuple[str, str]]:
             **_shared(), height=260, x_label_rotation=30, legend_at_bottom=True
         )
         for trend in trends:
-            chart.add(trend.model or "no model", list(trend.points))
+            chart.add(visible(trend.model) or "no model", list(trend.points))
         drawn.append((measure, _svg(chart)))
     return drawn
 
@@ -73,15 +75,17 @@ def _shared() -> dict[str, Any]:
 
 
 def _svg(chart: Any) -> str:
-    chart.add_xml_filter(_without_scripts)
+    chart.add_xml_filter(_bare)
     svg: str = chart.render(is_unicode=True, disable_xml_declaration=True)
     return svg
 
 
-def _without_scripts(root: Any) -> Any:
+def _bare(root: Any) -> Any:
+    """Take out scripts, and the title, which names the library where the figure has its own."""
     for parent in list(root.iter()):
         for child in list(parent):
-            if str(child.tag).rpartition("}")[2] == "script":
+            tag = str(child.tag).rpartition("}")[2]
+            if tag == "script" or (tag == "title" and parent is root):
                 parent.remove(child)
     return root
 
@@ -91,4 +95,6 @@ def _pygal() -> Any:
         import pygal
     except ImportError:
         raise MissingExtra("A drift report as HTML", "drift") from None
+    # It leaves a finder for its plugins of the kind that Python 3.12 no longer knows.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
     return pygal

@@ -10,24 +10,17 @@ from replay.drift.gates import Passage
 from replay.drift.kinds import Side
 from replay.drift.report import Report
 from replay.reports.drift_charts import findings_chart, trend_charts
+from replay.reports.page import page
 
 _FINDINGS = 25
 _INSTANCES = 40
 
 
 def drift_html(report: Report, passed: Sequence[Passage] = ()) -> str:
-    """Write *report* as a page; recorded text is hostile, and is escaped wherever it stands."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("replay.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Write *report* as a page."""
     numbers = {row.name: number for number, row in enumerate(report.rows, 1)}
-    page: str = environment.get_template("drift.html.j2").render(
+    return page(
+        "drift.html.j2",
         report=report,
         passed=passed,
         sides=tuple(Side),
@@ -39,7 +32,6 @@ def drift_html(report: Report, passed: Sequence[Passage] = ()) -> str:
         trends=[(title, _safe(svg)) for title, svg in trend_charts(report)],
         deltas=_deltas(report),
     )
-    return page
 
 
 def _deltas(report: Report) -> list[str]:

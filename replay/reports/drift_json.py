@@ -18,7 +18,7 @@ SCHEMA = 1
 
 def drift_json(report: Report, passed: Iterable[Passage] = ()) -> str:
     """Write *report*, and what the gates say of it."""
-    return json.dumps(_report(report, passed), indent=2, ensure_ascii=False)
+    return json.dumps(_report(report, passed), indent=2)
 
 
 def _report(report: Report, passed: Iterable[Passage]) -> Json:

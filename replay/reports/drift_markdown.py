@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from replay.drift.gates import Passage
 from replay.drift.report import Report
+from replay.visible import visible
 
 LIMIT = 60_000
 """Characters; GitHub refuses comments of more than 65,536."""
@@ -62,6 +63,10 @@ def _lines(report: Report, passed: Iterable[Passage]) -> Iterator[str]:
 
 
 def _text(value: str) -> str:
-    """Put recorded text in a code span, where it neither means anything nor calls anybody."""
-    line = " ".join(value.split()).replace("`", "'").replace("|", "\\|")
+    """
+    Put recorded text in a code span, where it neither means anything nor calls anybody.
+
+    A stroke would end a cell of a table, and with it the span, whatever stands before it.
+    """
+    line = visible(" ".join(value.split())).replace("`", "'").replace("|", "\N{BROKEN BAR}") or " "
     return f"`{line if len(line) <= _ROW else line[: _ROW - 1] + '…'}`"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from replay.drift.gates import Passage
 from replay.drift.report import Measured, Report
 from replay.drift.verdicts import Verdict
+from replay.reports.terminal import quoted
 
 _FINDINGS = 10
 _RUNS = 3
@@ -28,7 +28,7 @@ _STYLES = {
 def show_drift(report: Report, passed: Iterable[Passage], out: Console) -> None:
     """Print what a reviewer has to know, what matters most first; the rest is a count."""
     said = f"[bold {_STYLES[report.verdict]}]{report.verdict.upper()}[/]"
-    out.print(f"{said} from {escape(report.old)} to {escape(report.new)}", soft_wrap=True)
+    out.print(f"{said} from {quoted(report.old)} to {quoted(report.new)}", soft_wrap=True)
     sides = (f"{side}: [{_STYLES[v]}]{v}[/]" for side, v in report.sides.items())
     differing = sum(bool(sum(row.counts.values())) for row in report.rows)
     out.print(f"{' · '.join(sides)} · {differing} of {len(report.rows)} runs differ\n")
@@ -37,11 +37,11 @@ def show_drift(report: Report, passed: Iterable[Passage], out: Console) -> None:
     if report.measures:
         out.print(_measures(report.measures))
     for line in _notes(report):
-        out.print(escape(line), no_wrap=True, overflow="ellipsis")
+        out.print(quoted(line), no_wrap=True, overflow="ellipsis")
     for passage in passed:
         style = _STYLES[passage.verdict]
         words = {0: "passed", 1: "FAILED", 2: "could not tell"}[passage.verdict.exit_code]
-        line = f"gate {escape(str(passage.gate))}: [{style}]{words}[/], {escape(passage.why)}"
+        line = f"gate {quoted(str(passage.gate))}: [{style}]{words}[/], {quoted(passage.why)}"
         out.print(line, soft_wrap=True)
 
 
@@ -54,7 +54,7 @@ def _findings(report: Report) -> Table:
             str(finding.runs),
             str(len(finding.instances)),
             f"[{_STYLES[judged.verdict]}]{judged.verdict}[/]",
-            escape(finding.sentence),
+            quoted(finding.sentence),
         )
     if more := report.findings[_FINDINGS:]:
         table.add_row("", "", "", f"… and {len(more)} more (--json or --html has all)")
@@ -68,7 +68,7 @@ def _measures(measures: Iterable[Measured]) -> Table:
     for measured in measures:
         verdict, estimate = measured.verdict, measured.estimate
         table.add_row(
-            escape(measured.name),
+            quoted(measured.name),
             f"{measured.before:,.6g}",
             f"{measured.after:,.6g}",
             f"{measured.change:+.1%}",

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from replay.canonical import content_hash
@@ -17,6 +16,7 @@ from replay.episodes.bundle import recording_id
 from replay.episodes.said import said
 from replay.llm.transcript import transcript
 from replay.model import Episode, Json, Manifest, Recording
+from replay.reports.terminal import quoted
 
 if TYPE_CHECKING:
     from replay.episodes.queries import Hit, Summary
@@ -42,11 +42,11 @@ def show_list(rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Co
             _dollars(row.dollars),
             ", ".join(row.tags),
         ]
-        table.add_row(*map(escape, [row.tenant, *cells] if tenants else cells))
+        table.add_row(*map(quoted, [row.tenant, *cells] if tenants else cells))
     out.print(table)
     for item in incomplete:
         out.print(
-            f"\nIncomplete: {escape(item.episode)}, begun {item.started} by process {item.pid}: "
+            f"\nIncomplete: {quoted(item.episode)}, begun {item.started} by process {item.pid}: "
             f"{len(item.interactions)} complete interactions are kept, no recording was made. "
             "To clear it: replay gc"
         )
@@ -66,9 +66,9 @@ def show_list_json(rows: Iterable[Summary], incomplete: Iterable[Incomplete], ou
 
 def show_episode(episode: Episode, recording: Recording, out: Console) -> None:
     """Print what there is of *episode*, what *recording* pinned, and its transcript."""
-    out.print(f"[bold]{escape(episode.id)}[/] · {escape(episode.entrypoint or 'no entrypoint')}")
+    out.print(f"[bold]{quoted(episode.id)}[/] · {quoted(episode.entrypoint or 'no entrypoint')}")
     if episode.tags:
-        out.print(f"tags: {escape(', '.join(episode.tags))}")
+        out.print(f"tags: {quoted(', '.join(episode.tags))}")
     out.print(f"inputs: {json.dumps(episode.inputs, ensure_ascii=True)}", **_AS_IT_IS)
     for number, item in enumerate(episode.recordings, 1):
         mark = "*" if item is recording else " "
@@ -119,7 +119,7 @@ def show_hits(hits: Sequence[Hit], out: Console) -> None:
     last = ""
     for hit in hits:
         if hit.episode != last:
-            out.print(f"[bold]{escape(hit.episode)}[/]")
+            out.print(f"[bold]{quoted(hit.episode)}[/]")
             last = hit.episode
         excerpt = " ".join(hit.excerpt.split())
         out.print(f"  #{hit.step} {hit.role}: {_visible(excerpt)}", **_AS_IT_IS)

@@ -13,7 +13,7 @@ SCHEMA = 1
 
 def result_json(replay: Replay) -> str:
     """Write *replay* for machines; seconds are under `time`, dollars a decimal string or null."""
-    return json.dumps(_result(replay), indent=2, ensure_ascii=False)
+    return json.dumps(_result(replay), indent=2)
 
 
 def _result(replay: Replay) -> Json:

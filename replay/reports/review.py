@@ -14,8 +14,8 @@ from rich.markup import escape
 
 from replay.golden.changes import Change, Cluster, Spent, Step
 from replay.golden.differences import word_diff
-from replay.llm.transcript import visible
 from replay.model import Json
+from replay.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from replay.errors import difference_lines
 from replay.model import Kind
+from replay.visible import inline, uncommanding, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,12 +34,40 @@ _STYLES = {Kind.IDENTICAL: "bold green", Kind.EQUIVALENT: "bold green"}
 def console(file: TextIO | None = None) -> Console:
     """Open the terminal; a pipe gets a fixed width and no colour."""
     file = file or sys.stdout
-    return Console(file=file, width=None if file.isatty() else _PLAIN_WIDTH, highlight=False)
+    width = None if file.isatty() else _PLAIN_WIDTH
+    return _Screen(file=cast("TextIO", _Log(file)), width=width, highlight=False, emoji=False)
+
+
+class _Screen(Console):
+    """A terminal that obeys nothing in what it is given to show."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Spell out what would steer it; all text comes by here, that of tables too."""
+        return super().render_str(visible(text), **options)
+
+
+class _Log:
+    """A file in which a CI finds no command, also where a long line was folded."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write *text*, a line or several."""
+        return self._file.write(uncommanding(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def quoted(text: str) -> str:
+    """Put recorded text among our own words: on one line, and no markup."""
+    return escape(inline(text))
 
 
 def show_replay(replay: Replay, out: Console) -> None:
     """Print the timeline of a replay, its outcome, and what it saved."""
-    out.print(f"[bold]{escape(replay.episode)}[/] · recording {replay.recording[:15]}\n")
+    out.print(f"[bold]{quoted(replay.episode)}[/] · recording {replay.recording[:15]}\n")
     out.print(_timeline(replay))
     outcome = replay.outcome
     at = f" at step {outcome.step} ({outcome.what})" if outcome.step else ""
@@ -49,10 +79,10 @@ def show_replay(replay: Replay, out: Console) -> None:
         for line in difference_lines(outcome.differences, "now"):
             out.print(escape(line), soft_wrap=True)
     if outcome.kind is Kind.UNPLAYED or outcome.what == "output":
-        out.print(f"If that is intended: replay record --from {escape(replay.episode)}")
+        out.print(f"If that is intended: replay record --from {quoted(replay.episode)}")
     out.print(_figures(replay))
     for change in replay.changes[:_SHOWN_CHANGES]:
-        out.print(f"  since then {change.path} {change.recorded}, now {change.now}")
+        out.print(quoted(f"  since then {change.path} {change.recorded}, now {change.now}"))
     if len(replay.changes) > _SHOWN_CHANGES:
         out.print(f"  … and {len(replay.changes) - _SHOWN_CHANGES} more versions (--json has all)")
 
@@ -76,7 +106,7 @@ def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = Fa
         shown = {"missed": check.missed, "refused": check.refused}
         for word, found in (shown | {"healed": check.healed} if verbose else shown).items():
             for reason in found:
-                out.print(f"{escape(check.path)}: {word} {escape(reason)}", soft_wrap=True)
+                out.print(f"{quoted(check.path)}: {word} {quoted(reason)}", soft_wrap=True)
     out.print(f"{whole} of {files} files whole; interactions: {played} played, {missed} missed.")
     if refused:
         out.print(f"{refused} refused, each with the reason above.")
@@ -89,12 +119,12 @@ def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = Fa
 def show_converted(converted: Converted, out: Console) -> None:
     """Print where a converted cassette lies, and what it was."""
     out.print(
-        f"{escape(converted.path)}: {converted.interactions} interactions, "
+        f"{quoted(converted.path)}: {converted.interactions} interactions, "
         f"from a {converted.form} cassette",
         soft_wrap=True,
     )
     for what in converted.healed:
-        out.print(f"  healed {escape(what)}", soft_wrap=True)
+        out.print(f"  healed {quoted(what)}", soft_wrap=True)
 
 
 def show_scans_json(scans: Iterable[FileScan], out: Console) -> int:
@@ -114,9 +144,9 @@ def show_scans(scans: Iterable[FileScan], out: Console) -> int:
         secrets, holding = secrets + len(scan.findings), holding + bool(scan.findings)
         fixed += scan.fixed
         for finding in scan.findings:
-            out.print(escape(f"{scan.path}: {finding}"), soft_wrap=True)
+            out.print(quoted(f"{scan.path}: {finding}"), soft_wrap=True)
         if scan.unread:
-            out.print(escape(f"{scan.path}: not all of it: {scan.unread}"), soft_wrap=True)
+            out.print(quoted(f"{scan.path}: not all of it: {scan.unread}"), soft_wrap=True)
     out.print(f"{secrets} secrets in {holding} of {files} files; {fixed} files fixed.")
     if holding > fixed:
         out.print("Replace them by placeholders: the same command with --fix")
@@ -126,7 +156,7 @@ def show_scans(scans: Iterable[FileScan], out: Console) -> int:
 def show_adopted(path: Path, adopted: Iterable[Adopted], out: Console) -> None:
     """Print what was taken over, request by request."""
     for item in adopted:
-        out.print(f"{escape(str(path))} #{item.step}: took over")
+        out.print(f"{quoted(str(path))} #{item.step}: took over")
         for line in difference_lines(item.differences, "now"):
             out.print(escape(line), soft_wrap=True)
 
@@ -136,8 +166,8 @@ def _timeline(replay: Replay) -> Table:
     for step in replay.steps:
         table.add_row(
             str(step.number),
-            escape(step.call),
-            escape(step.model),
+            quoted(step.call),
+            quoted(step.model),
             str(step.status or "error"),
             f"{step.seconds * 1000:,.0f} ms",
             step.match,

@@ -6,6 +6,6 @@ body; `views`, `leaves` and `deltas` read in it what is encoded, nested or scatt
 finds the secrets there; `redactor` replaces them.
 """
 
-from replay.cassettes.redaction.redactor import DEFAULTS, Redactor
+from replay.cassettes.redaction.redactor import DEFAULTS, Redactor, Unredacted
 
-__all__ = ["DEFAULTS", "Redactor"]
+__all__ = ["DEFAULTS", "Redactor", "Unredacted"]

@@ -37,7 +37,7 @@ _FIELD = re.compile(r"(?:\A|(?<=&))(?P<name>[^=&]+)=(?P<at>[^&]+)")
 _BOUNDARY = re.compile(r"(?:\A|\r?\n)--|\Z")
 _BLANK_LINE = re.compile(r"\r?\n\r?\n")
 _NAME = re.compile(r"(?i:content-disposition):[^\r\n]*?[; ]name=\"?(?P<name>[^\";\r\n]+)")
-_COOKIE = re.compile(r"(?:\A|(?<=[;,\n]))\s*(?P<name>[^=;,\s]+)=(?P<at>\"[^\"]*\"|[^;\s]+)")
+_COOKIE = re.compile(r"(?:\A|(?<=[;,\n]))[^\S\n]*+(?P<name>[^=;,\s]+)=(?P<at>\"[^\"]*\"|[^;\s]+)")
 _STRUCTURED = re.compile(r"\s*(?:[{\[\"\x1e]|(?:data|event|id|retry)?:)")
 _CROSSING = re.compile('["\n]')
 _ATTRIBUTES = frozenset(
@@ -173,16 +173,20 @@ class Detector:
         return self._secrets.may_hold(_bytes(written))
 
     def _fields(
-        self, view: View, fields: Iterable[re.Match[str]], kind_of: Callable[[str], str]
+        self,
+        view: View,
+        fields: Iterable[re.Match[str]],
+        kind_of: Callable[[str], str],
+        depth: int = 0,
     ) -> Iterator[Spot]:
         """Find the fields that are named for a secret, also in a URL that is the value of one."""
         for match in fields:
             value = percent(view, match.span("at"))
             if kind := kind_of(unquote_plus(match["name"])):
                 yield _spot(value, (kind, *credential(value.text, 0, len(value.text))))
-            elif "=" in value.text:
+            elif "=" in value.text and depth < _DEPTH:
                 inner = _PARAMETER.finditer(_masked(value.text))
-                yield from self._fields(value, inner, self._secrets.parameter)
+                yield from self._fields(value, inner, self._secrets.parameter, depth + 1)
 
     def _parts(self, whole: Whole) -> Iterator[Spot]:
         """Find the parts of a form that are named for a secret."""

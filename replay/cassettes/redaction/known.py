@@ -145,8 +145,8 @@ PHRASES = (
     ),
     ("bearer-token", "earer ", r"[Bb]earer {1,3}(?P<at>(?=[A-Za-z._~+/=-]*\d)[\w.~+/=-]{20,})"),
     ("basic-credentials", "asic ", rf"[Bb]asic +(?P<at>[A-Za-z0-9+/]{{8,}}={{0,2}}){_END}"),
-    ("home", "/Users/", rf"(?:(?<![\w.~/-])|(?<=file://)|(?<=/mnt/[a-z]))/Users/{_HOME}"),
-    ("home", "/home/", rf"(?:(?<![\w.~/-])|(?<=file://))/home/{_HOME}"),
+    ("home", "/Users/", rf"(?:(?<![\w.~/\0-])|(?<=file://)|(?<=/mnt/[a-z]))/Users/{_HOME}"),
+    ("home", "/home/", rf"(?:(?<![\w.~/\0-])|(?<=file://))/home/{_HOME}"),
     ("home", "\\Users\\", rf"\b[A-Za-z]:\\+Users\\+{_HOME}"),
 )
 """Secrets of several words, or short ones, each with a text that cannot be missing in it."""

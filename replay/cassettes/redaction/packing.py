@@ -6,12 +6,14 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from typing import Protocol, TypeVar
 
 from replay.canonical import header
 from replay.cassettes.coding import decoded, with_length
 from replay.cassettes.edits import Moved
 from replay.cassettes.eventstream import MEDIA, RECORD, framed, messages
+from replay.cassettes.limits import MEBIBYTE, TooMuch
 from replay.model import Chunk, Headers, Request, Response
 
 Half = TypeVar("Half", bound=Request | Response)
@@ -20,7 +22,12 @@ Packed = tuple[bytes, list[list[Moved]]]
 
 GZIP = b"\x1f\x8b"
 
-_LARGEST = 64 * 2**20
+_LARGEST = 64 * MEBIBYTE
+"""Bytes that are unpacked; what has more is taken as it is."""
+
+_LAYERS = 3
+"""How often one is unpacked; there are gzip files that hold themselves."""
+
 _CODING = "content-encoding"
 _LENGTH = len(_CODING)
 _IDENTITY = ("", "identity")
@@ -38,10 +45,10 @@ class Body(Protocol):
         """Make a body of the edited *text*; *steps* are what the edits moved."""
 
 
-def opened(body: bytes, media: str) -> Body:
+def opened(body: bytes, media: str, depth: int = 0) -> Body:
     """Take the text out of *body*, which its headers say is *media*."""
-    if body[:2] == GZIP and (plain := _unzipped(body)):
-        return _Zipped(len(body), opened(plain, media))
+    if depth < _LAYERS and body[:2] == GZIP and (plain := _unzipped(body)):
+        return _Zipped(len(body), opened(plain, media, depth + 1))
     if MEDIA in media and (found := _Messages(body)).text:
         return found
     return _Plain(body)
@@ -57,7 +64,10 @@ def without_coding(half: Half) -> Half:
     codings = [v for k, v in half.headers if len(k) == _LENGTH and k.lower() == _CODING]
     if not half.body or not codings or codings[0].lower() in _IDENTITY:
         return half
-    plain = _decoded(Response(0, headers=half.headers, body=half.body, chunks=_chunks(half)))
+    try:
+        plain = _decoded(Response(0, headers=half.headers, body=half.body, chunks=_chunks(half)))
+    except TooMuch:
+        return half
     if isinstance(half, Response):
         return replace(half, headers=plain.headers, body=plain.body, chunks=plain.chunks)
     return replace(half, headers=plain.headers, body=plain.body)
@@ -112,8 +122,12 @@ class _Messages:
 
 def _decoded(response: Response) -> Response:
     """Decode chunk by chunk, or, where that fails, the whole, which then came with the last one."""
-    plain, chunks = decoded(response), response.chunks
-    whole = decoded(replace(response, chunks=())) if plain.body == response.body else plain
+    plain, chunks = decoded(response, limit=_LARGEST), response.chunks
+    whole = (
+        decoded(replace(response, chunks=()), limit=_LARGEST)
+        if plain.body == response.body
+        else plain
+    )
     if whole.body == plain.body or not chunks:
         return plain
     last = Chunk(len(whole.body), chunks[-1].at)
@@ -125,12 +139,12 @@ def _chunks(half: Request | Response) -> tuple[Chunk, ...]:
 
 
 def _unzipped(body: bytes) -> bytes | None:
-    unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        plain = unzip.decompress(body, _LARGEST)
-    except zlib.error:
+        with gzip.GzipFile(fileobj=BytesIO(body)) as file:
+            plain = file.read(_LARGEST + 1)
+    except (OSError, EOFError, zlib.error):
         return None
-    return plain if unzip.eof else None
+    return plain if len(plain) <= _LARGEST else None
 
 
 def _is_digest(name: str) -> bool:
