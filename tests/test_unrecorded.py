@@ -52,15 +52,19 @@ def test_the_command_names_it_on_stderr(tmp_path, servers):
 
 
 async def test_a_service_logs_each_address_once(tmp_path, servers, caplog):
-    """Sync and async, however many calls; it is a line for people, never an error."""
+    """However many calls, at once or not; what other threads of it do is not its runs'."""
 
-    (seen, _), (_, address) = servers
+    (seen, own), (_, address) = servers
     host, _, port = address.partition(":")
+
+    def check_health() -> None:
+        socket.create_connection((host, int(own.rpartition(":")[2]))).close()
 
     @replay.episode(store=tmp_path / "store.db")
     async def serve() -> str:
         _, writer = await asyncio.open_connection(host, int(port))
         writer.close()
+        threading.Thread(target=contextvars.Context().run, args=(check_health,)).start()
         async with httpx.AsyncClient() as client:
             return (await client.get(seen)).text
 

@@ -121,8 +121,8 @@ def guarded(guard: Guard | None = None) -> Iterator[Guard]:
 @contextmanager
 def watched(tape: Tape) -> Iterator[Watch]:
     """
-    Note what goes past *tape*: from its context and, while no other is open, from threads that
-    have none.
+    Note what goes past *tape*: from its context and, if it takes strays, from threads that have
+    none.
     """
     with _lock:
         _hook()

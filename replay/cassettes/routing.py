@@ -112,7 +112,7 @@ class _Switchboard:
 
     def in_charge(self) -> Tape | None:
         """Find whose traffic that of this context is; None where it cannot be told."""
-        tapes = list(self._open)
+        tapes = list(self._strays)
         return _current.get() or (tapes[0] if len(tapes) == 1 else None)
 
     def _only(self, request: Request) -> Tape | None:
@@ -161,7 +161,7 @@ def keep_patched() -> None:
 
 
 def tape_in_charge() -> Tape | None:
-    """Give the tape of this context; where it has none, the only one that is open."""
+    """Give the tape of this context; where it has none, the only one that takes strays."""
     return _switchboard.in_charge()
 
 

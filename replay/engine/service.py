@@ -16,6 +16,7 @@ from replay.cassettes.routing import is_recorded, keep_patched, unrecorded, usin
 from replay.cassettes.tape import failure
 from replay.config import Config, load_config
 from replay.engine.background import Loss, RecordingStats, ServiceRun, Writer
+from replay.engine.unrecorded import log_once, telling
 from replay.model import Failure
 
 Sample: TypeAlias = float | Callable[[Mapping[str, Any]], float | bool]
@@ -90,7 +91,7 @@ class Recorder:
             return
         error: Failure | None = None
         try:
-            with using(run.tape, strays=False):
+            with using(run.tape, strays=False), telling(run.tape, log_once):
                 run.begin()
                 yield run
         except (Exception, SystemExit) as raised:

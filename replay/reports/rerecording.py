@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from replay.llm.estimate import Estimate
+from replay.visible import inline
 
 if TYPE_CHECKING:
     from replay.golden.rerecording import Calls, Plan
@@ -34,4 +35,4 @@ def _counted(number: int, what: str) -> str:
 
 def _line(calls: Calls) -> str:
     model = f": {calls.model}, {calls.cost.amount}" if calls.cost.calls else ""
-    return f"  {calls.number} x {calls.to}{model}"
+    return inline(f"  {calls.number} x {calls.to}{model}")
