@@ -41,11 +41,9 @@ from replay.errors import BadEntrypoint, ReplayError
 from replay.model import Episode, Json, Kind, Outcome, Recording
 
 _USED_BY_EVERY_REPLAY = (
-    "deepdiff",
     "genai_prices",
     "pydantic_core",
     "replay.cassettes.httpx_hook",
-    "time_machine",
 )
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
