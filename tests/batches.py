@@ -10,7 +10,7 @@ from pathlib import Path
 
 from replay.episodes.store import Store
 from replay.model import Episode, Interaction, Manifest, Recording, Request, Response
-from tests.conftest import Project
+from tests.conftest import InProcess
 
 PROGRAM = """
 import os, threading, httpx
@@ -31,15 +31,19 @@ def main(n, does="answer"):
 """
 
 
-def project_of(root: Path, episodes: Iterable[Episode]) -> Project:
-    """A project with `program.py` and a store that holds *episodes*."""
+def project_of(root: Path, episodes: Iterable[Episode]) -> InProcess:
+    """
+    A project with `program.py` and a store that holds *episodes*.
+
+    Its replays run in child processes all the same: those of the workers.
+    """
     (root / "pyproject.toml").write_text("[tool.replay]\n")
     (root / "program.py").write_text(PROGRAM)
     with Store(root / "episodes/episodes.db") as store:
         for episode in episodes:
             store.add(episode)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("REPLAY", "TEST_", "GITHUB"))}
-    return Project(root, env | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
+    return InProcess(root, env | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
 
 
 def episode(n: int, *, model: str = "", **inputs: str) -> Episode:

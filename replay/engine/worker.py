@@ -44,7 +44,6 @@ _USED_BY_EVERY_REPLAY = (
     "genai_prices",
     "pydantic_core",
     "replay.cassettes.httpx_hook",
-    "time_machine",
 )
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
