@@ -12,9 +12,8 @@ _HERE = "<!-- commands: put in by docs/hooks.py -->"
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the commands where the page asks for them."""
-    return markdown.replace(
-        _HERE, "\n".join(_sections(main, click.Context(main, info_name="replay")))
-    )
+    context = click.Context(main, info_name="replay", **main.context_settings)
+    return markdown.replace(_HERE, "\n".join(_sections(main, context)))
 
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -125,7 +125,7 @@ def show(config: Config, episode: str, recording: str, as_json: bool) -> None:
 
     \b
       replay show episode_12345
-      replay show episode_12 --recording b2:2d63 --json
+      replay show episode_12345 --recording b2:2d63 --json
     """
     from replay.episodes.layers import find_episode, recording_of
     from replay.reports.episodes import show_episode, show_episode_json

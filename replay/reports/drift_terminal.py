@@ -97,7 +97,10 @@ def _notes(report: Report) -> Iterator[str]:
     for sentence in report.stale[:_LINES]:
         yield f"Stale: {sentence}"
     if report.verdict is Verdict.UNKNOWN:
-        yield "Record a version twice to tell its noise from drift: --also-before, --also-after."
+        yield (
+            "Record a version twice to tell its noise from drift: replay record --from EPISODE; "
+            "of cassettes, --also-before and --also-after."
+        )
 
 
 def _short(name: str) -> str:
