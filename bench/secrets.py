@@ -22,6 +22,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -161,6 +162,7 @@ def program(name: str) -> list[Any]:
     return answers
 
 
+@lru_cache(maxsize=8)
 def _interactions(path: Path) -> tuple[Interaction, ...]:
     with suppress(Damaged):
         return read_cassette(path).interactions
@@ -195,7 +197,8 @@ def serve(folder: Path) -> ThreadingHTTPServer:
                 self.send_header("content-encoding", "gzip")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who asked with HEAD does not wait for it
+                self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             return

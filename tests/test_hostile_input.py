@@ -60,7 +60,7 @@ FOUND = [
     ("redaction", b"\x03?a=?a=\0" + b"?a=" * 1_200),
     ("redaction", b"\x02" + message(16, 0) + b"\0x"),
 ]
-"""What fuzzing found, made small: the target, and the input that broke it."""
+"""What fuzzing found, made small, and what stands next to it: the target, and the input."""
 
 
 @pytest.mark.parametrize(("target", "data"), FOUND, ids=[name for name, _ in FOUND])
