@@ -197,6 +197,11 @@ def gone(pid):
     raise AssertionError(f"process {pid} is still there")
 
 
+def _interruptible():
+    """Undo what a shell does to what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_says_how_to_go_on(tmp_path):
     """Ctrl-C ends the workers at once and names the option."""
 
@@ -204,7 +209,12 @@ def test_interrupt_says_how_to_go_on(tmp_path):
     project = project.where(RAN=str(tmp_path / "ran"))
     command = [sys.executable, "-m", "replay", "batch", "--all", "--timeout", "0"]
     runner = subprocess.Popen(
-        command, cwd=tmp_path, env=project.env, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=project.env,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_interruptible,  # noqa: PLW1509 - nothing else runs here
     )
     hanging = waited_for(tmp_path / "ran", "0 ")
     runner.send_signal(signal.SIGINT)
