@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.batches import episode, project_of
+from tests.conftest import Project
 
 pytest.importorskip("distributed")
 
@@ -41,42 +42,49 @@ def waited_for(log, pattern):
     raise AssertionError(f"{log} has no {pattern!r}")
 
 
-@contextmanager
-def cluster(project):
+COUNT = 60
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A project, the results of a serial run of it, and a scheduler with one worker."""
+    root = tmp_path_factory.mktemp("dask")
+    project = project_of(root, [episode(n) for n in range(COUNT)])
+    project.edit("program.py", "    if does", "    if n % 9 == 0: n += 1\n    if does", count=1)
+    project.replay("batch", "--all", "--workers", "1", "--json", "serial.json")
+    project = project.where(RAN=str(root / "ran"))
     with (
         running(project, "scheduler.log", *SCHEDULER, "--no-dashboard") as (_, address),
-        running(project, "doomed.log", *WORKER, address) as (doomed, _),
         running(project, "worker.log", *WORKER, address),
     ):
-        yield address, doomed
+        yield project, results(root / "serial.json"), address
 
 
 @pytest.mark.parametrize("how", [(), ("--ship",)], ids=["shared store", "shipped"])
-def test_lost_worker_costs_nothing(tmp_path, how):
+def test_lost_worker_costs_nothing(cluster, how):
     """One of two workers is killed on the way; every run has its one result, as of a serial run."""
 
-    count = 60
-    project = project_of(tmp_path, [episode(n) for n in range(count)])
-    project.edit("program.py", "    if does", "    if n % 9 == 0: n += 1\n    if does", count=1)
-    project.replay("batch", "--all", "--workers", "1", "--json", "serial.json")
-    project = project.where(RAN=str(tmp_path / "ran"))
-    with cluster(project) as (address, doomed):
-        command = ["batch", "--all", "--executor", "dask", "--scheduler", address, *how]
-        killer = threading.Thread(target=killed_on_the_way, args=(tmp_path / "ran", doomed))
+    project, serial, address = cluster
+    log = project.root / "ran"
+    log.unlink(missing_ok=True)
+    with running(project, "doomed.log", *WORKER, address) as (doomed, _):
+        killer = threading.Thread(target=killed_on_the_way, args=(log, doomed))
         killer.start()
-        done = project.replay(*command, "--json", "dask.json")
+        command = ("batch", "--all", "--executor", "dask", "--scheduler", address, *how)
+        done = Project(project.root, project.env).replay(*command, "--json", "dask.json")
         lost_on_the_way = not killer.is_alive()
         killer.join()
-    serial, dask = (
-        json.loads((tmp_path / name).read_text())["results"]
-        for name in ("serial.json", "dask.json")
-    )
-    for result in [*serial, *dask]:
-        del result["time"]
+    dask = results(project.root / "dask.json")
 
     assert lost_on_the_way
-    assert len({result["episode"] for result in dask}) == count, done.stderr
+    assert len({result["episode"] for result in dask}) == COUNT, done.stderr
     assert serial == dask
+
+
+def results(path):
+    """What a report tells, but for the times."""
+    found = json.loads(path.read_text())["results"]
+    return [{k: v for k, v in result.items() if k != "time"} for result in found]
 
 
 def killed_on_the_way(log, process):
@@ -92,7 +100,8 @@ def test_missing_extra_is_told(tmp_path):
     project = project_of(tmp_path, [episode(0)])
     project.write("distributed.py", "raise ImportError\n")
     command = ["batch", "--all", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:1"]
-    done = project.where(PYTHONPATH=f"{tmp_path}:{project.env['PYTHONPATH']}").replay(*command)
+    path = f"{tmp_path}:{project.env['PYTHONPATH']}"
+    done = Project(tmp_path, project.env | {"PYTHONPATH": path}).replay(*command)
 
     assert done.returncode == 2
-    assert done.stderr == 'Dask is not installed: pip install "golden-replay[dask]"\n'
+    assert done.stderr == 'Dask needs an extra: pip install "golden-replay[dask]"\n'

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -535,6 +537,14 @@ def tornado_get(url: str) -> bytes:
     return asyncio.run(get())
 
 
+def aiohttp_get(url: str) -> bytes:
+    async def get() -> bytes:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.read()
+
+    return asyncio.run(get())
+
+
 @pytest.mark.parametrize("get", [botocore_get, httplib2_get, tornado_get])
 def test_vcrpys_other_clients(get):
     """botocore, httplib2 and tornado, through vcrpy's patches."""
@@ -547,6 +557,56 @@ def test_vcrpys_other_clients(get):
             again = get(url)
 
     assert live == again == b"hello"
+
+
+LATE = """
+import sys
+from replay.cassettes.guard import guarded
+from replay.cassettes.routing import using
+from replay.cassettes.tape import Tape
+from replay.model import Interaction, Request, Response
+
+URL = "http://api.test/"
+CALLS = [Interaction(Request("GET", URL), Response(200, "OK", (), b"hello"))] * 7
+with guarded(), using(Tape(CALLS)) as tape:
+    clients = {"aiohttp", "botocore", "httplib2", "httpx", "httpx2", "tornado", "urllib3"}
+    there = sorted(clients & set(sys.modules))
+    import requests, httpx, httpx2
+    from tests.test_interception import aiohttp_get, botocore_get, httplib2_get, tornado_get
+    got = [requests.get(URL).content, httpx.get(URL).content, httpx2.get(URL).content]
+    got += [get(URL) for get in (httplib2_get, tornado_get, botocore_get, aiohttp_get)]
+print(there, set(got))
+"""
+
+
+def test_clients_that_are_imported_under_a_tape():
+    """None is there before; each is patched when the program comes to import it."""
+
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "[] {b'hello'}\n", done.stderr
+
+
+STOCK = """
+import sys
+import replay.cassettes.vcr_bridge
+assert "aiohttp" not in sys.modules
+import vcr
+with vcr.use_cassette("none.yaml", record_mode="none"):
+    import aiohttp, urllib3
+    patched = aiohttp.ClientSession._request, urllib3.connection.HTTPConnection
+print(aiohttp.ClientSession._request in patched, urllib3.connection.HTTPConnection in patched)
+"""
+
+
+def test_vcrpy_itself_misses_nothing():
+    """A program's own use of it, after ours, finds the clients as it always did."""
+
+    done = subprocess.run(
+        [sys.executable, "-c", STOCK], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "False False\n", done.stderr
 
 
 async def test_gather_over_one_tape_replays_in_any_order(http):

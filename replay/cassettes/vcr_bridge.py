@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-from replay.cassettes.vcr_patch import show, vcr  # before anything else loads vcrpy
+from replay.cassettes.vcr_patch import Builder, show, vcr  # before anything else loads vcrpy
 
 # isort: split
 from vcr.cassette import Cassette
@@ -88,7 +88,7 @@ def _unlogged() -> Iterator[None]:
             logger.disabled = False
 
 
-class _Builder(vcr.patch.CassettePatcherBuilder):  # type: ignore[misc]
+class _Builder(Builder):
     """vcrpy's patches, whose connections also tell of an answer that never came."""
 
     def _build_cassette_subclass(self, base_class: type) -> type:

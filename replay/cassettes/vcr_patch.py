@@ -8,7 +8,8 @@ to see a client when the program has imported it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ _CLIENTS = frozenset(
 _SEEN_AT = {"botocore": "botocore.awsrequest", "tornado": "tornado.simple_httpclient"}
 _watching = ExitStack()
 
-__all__ = ["show", "vcr"]
+__all__ = ["Builder", "show", "vcr"]
 
 with sparing("vcr.patch", _CLIENTS):
     import vcr.patch
@@ -43,6 +44,22 @@ def _import(module: ModuleType, run: Callable[[], None]) -> None:
     run()
     show(module)
 
+
+class Builder(vcr.patch.CassettePatcherBuilder):  # type: ignore[misc]
+    """vcrpy's patches, of the clients that are there."""
+
+    build = vcr.patch.CassettePatcherBuilder.build
+
+
+def _build_all(builder: Any) -> Any:
+    """Build vcrpy's patches for a program that uses it by itself: all clients come first."""
+    for client in _CLIENTS:
+        with suppress(ImportError):
+            import_module(_SEEN_AT.get(client, client))
+    return Builder.build(builder)
+
+
+vcr.patch.CassettePatcherBuilder.build = _build_all
 
 for _client in _CLIENTS:
     if _found := imported(_SEEN_AT.get(_client, _client)):
