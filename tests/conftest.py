@@ -20,7 +20,7 @@ from replay.cli import main
 
 ROOT = Path(__file__).parent.parent
 
-OWN = ("OPENAI", "ORDERS", "SHIPPING", "TEST_", "REPLAY", "GITHUB_")
+OWN = ("OPENAI", "ORDERS", "SHIPPING", "TEST_", "REPLAY", "GITHUB_", "PYTEST_")
 """Beginnings of the variables that are a project's own."""
 
 pytest_plugins = ["pytester"]

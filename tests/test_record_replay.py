@@ -208,8 +208,8 @@ def test_rate_limit_is_recorded_and_replayed_without_waiting(project, offline, s
     import httpx
 
     httpx.post(f"{standin}/control/rate-limit", json={"times": 1, "retry_after": 1})
-    record(project)
-    result = json.loads(offline.replay("run", "case", "--json").stdout)
+    record(project, episode="limited")
+    result = json.loads(offline.replay("run", "limited", "--json").stdout)
 
     assert result["outcome"]["kind"] == "IDENTICAL"
     assert [step["status"] for step in result["steps"]][:2] == [429, 200]
