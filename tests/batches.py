@@ -10,7 +10,7 @@ from pathlib import Path
 
 from replay.episodes.store import Store
 from replay.model import Episode, Interaction, Manifest, Recording, Request, Response
-from tests.conftest import InProcess
+from tests.conftest import InProcess, surroundings
 
 PROGRAM = """
 import os, threading, httpx
@@ -42,8 +42,8 @@ def project_of(root: Path, episodes: Iterable[Episode]) -> InProcess:
     with Store(root / "episodes/episodes.db") as store:
         for episode in episodes:
             store.add(episode)
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("REPLAY", "TEST_", "GITHUB"))}
-    return InProcess(root, env | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
+    path = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return InProcess(root, surroundings() | path)
 
 
 def episode(n: int, *, model: str = "", **inputs: str) -> Episode:

@@ -98,6 +98,11 @@ class Project:
         return self.run(sys.executable, "-m", "pytest", *WITHOUT, *arguments)
 
 
+def surroundings() -> dict[str, str]:
+    """Give the variables that an inner run may see: nothing of the outer run's, or of its CI."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {"CI": "false"}
+
+
 @pytest.fixture(scope="session")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where recordings are kept that many tests begin with."""
@@ -142,8 +147,7 @@ def project(tmp_path: Path, standin: str, memory: Path) -> Project:
         "[tool.pytest.ini_options]\n"
         'asyncio_mode = "auto"\n'
     )
-    outer = {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {"CI": "false"}
-    env = outer | {
+    env = surroundings() | {
         "OPENAI_API_KEY": "not-a-key",
         "OPENAI_BASE_URL": f"{standin}/v1",
         "ORDERS_URL": f"{standin}/orders",

@@ -9,7 +9,17 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "replay"
 
-CORE = ("errors", "model", "canonical", "config", "atomic", "imports", "spelling", "visible")
+CORE = (
+    "errors",
+    "model",
+    "canonical",
+    "config",
+    "atomic",
+    "commands",
+    "imports",
+    "spelling",
+    "visible",
+)
 LAYERS = (
     *CORE,
     "cassettes",

@@ -1,14 +1,13 @@
 """LIVE_SMOKE through a real inner pytest, against a server on loopback that changes its mind."""
 
 import json
-import os
 from contextlib import ExitStack
 
 import pytest
 
 from replay.golden.shapes import shape_differences
 from replay.model import Interaction, Request, Response
-from tests.conftest import Project
+from tests.conftest import Project, surroundings
 from tests.server import plain, scripted
 
 ANSWER = {
@@ -82,7 +81,7 @@ def provider():
 def recorded(provider, tmp_path_factory):
     """A project with a golden test that was recorded there, and another one."""
     root = tmp_path_factory.mktemp("smoke")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("TEST_", "REPLAY"))}
+    env = surroundings()
     project = Project(root, env | {"BASE": provider.address})
     project.write("pyproject.toml", "[tool.replay]\n").write("test_it.py", TEST)
     done = project.pytest("-q", "-k", "all", "--record-mode=rewrite", "--snapshot-update")

@@ -18,7 +18,7 @@ from replay.cassettes.tape import Tape
 from replay.config import Subprocesses
 from replay.errors import Unhermetic
 from replay.golden.staging import forcing
-from tests.conftest import Project
+from tests.conftest import Project, surroundings
 from tests.server import plain, scripted
 
 OTHERS = """
@@ -72,7 +72,7 @@ time_machine.travel("2031-05-06 07:08:09").start()
 @pytest.fixture
 def bare(tmp_path) -> Project:
     """A project with nothing in it."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("TEST_", "REPLAY"))}
+    env = surroundings()
     return Project(tmp_path, env).write("pyproject.toml", "[tool.replay]\n")
 
 

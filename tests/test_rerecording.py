@@ -19,7 +19,7 @@ from replay.golden.rerecording import Failures, Plan, is_stale, planned
 from replay.llm.estimate import Estimate, estimate
 from replay.model import Interaction, Request, Response
 from replay.reports.rerecording import plan_lines
-from tests.conftest import Project
+from tests.conftest import Project, surroundings
 from tests.server import plain, scripted
 from tests.talking import call
 
@@ -67,9 +67,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory, provider) -> Project:
     """A project of which the golden tests were recorded."""
-    foreign = ("TEST_", "REPLAY", "PYTEST_", "CI", "GITHUB_")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-    env |= {"BASE": provider.address, "ALSO_PLAIN": "1"}
+    env = surroundings() | {"BASE": provider.address, "ALSO_PLAIN": "1"}
     project = Project(tmp_path_factory.mktemp("template"), env)
     project.write("pyproject.toml", "[tool.replay]\n").write("test_it.py", TESTS)
     done = project.pytest("-q", "--record-mode=rewrite", "--snapshot-update")

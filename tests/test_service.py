@@ -1,7 +1,6 @@
 """Recording in a running service: many runs at once, bounded, and never the service's trouble."""
 
 import json
-import os
 import resource
 import signal
 import socket
@@ -19,7 +18,7 @@ import pytest
 from replay.asgi import RecordingMiddleware
 from replay.engine.entrypoint import load_entrypoint, run_entrypoint
 from replay.episodes.store import Store
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, surroundings
 
 SECRET = "sk-" + "Ab3" * 16
 CHAT = {"object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06"}
@@ -80,9 +79,8 @@ def upstream() -> Iterator[str]:
 def home(tmp_path, upstream) -> Project:
     """An empty project, whose programs know the upstream."""
 
-    outer = {k: v for k, v in os.environ.items() if not k.startswith(("REPLAY", "OPENAI"))}
-    outer["PYTHONPATH"] = str(ROOT)
-    project = Project(tmp_path, outer | {"UPSTREAM": upstream, "OPENAI_API_KEY": "not-a-key"})
+    env = surroundings() | {"UPSTREAM": upstream, "OPENAI_API_KEY": "not-a-key"}
+    project = Project(tmp_path, env | {"PYTHONPATH": str(ROOT)})
     return project.write("pyproject.toml", "[tool.replay]\n")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import os
 import socket
 import threading
 import urllib.request
@@ -13,7 +12,7 @@ import pytest
 import replay
 from replay.config import Config
 from replay.engine.recorder import record
-from tests.conftest import Project
+from tests.conftest import Project, surroundings
 from tests.server import plain, scripted
 
 PROGRAM = """
@@ -39,7 +38,7 @@ def test_the_command_names_it_on_stderr(tmp_path, servers):
     """From whatever thread, once; what is recorded is not named."""
 
     (seen, _), (unseen, address) = servers
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("TEST_", "REPLAY"))}
+    env = surroundings()
     project = Project(tmp_path, env).write("pyproject.toml", "[tool.replay]\n")
     project.write("program.py", PROGRAM)
     project.write("in.json", f'{{"seen": "{seen}", "unseen": "{unseen}"}}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,9 @@ from replay.cassettes.check import SUFFIXES, cassette_paths
 from replay.cassettes.files import read_cassette
 from replay.cassettes.reading import CassetteFile, read_source
 from replay.cassettes.redaction import Redactor
+from replay.commands import output_of
 from replay.drift.report import LeftOut, Pair
-from replay.errors import Damaged, NothingToCompare
+from replay.errors import CommandFailed, Damaged, NothingToCompare
 from replay.model import Episode, Manifest, Recording
 
 _UNKNOWN = Manifest(clock="", pinned=False, seed=0)
@@ -157,9 +157,8 @@ def _blob(folder: Path, revision: str, name: str) -> bytes:
 
 
 def _git(root: Path, *arguments: str) -> bytes:
-    command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - fixed program
-    if done.returncode:
-        what = done.stderr.decode("utf-8", "replace").strip()
-        raise NothingToCompare(what, "Give --from and --to revisions that git knows.")
-    return done.stdout
+    try:
+        return output_of("git", "-C", str(root), *arguments)
+    except CommandFailed as error:
+        hint = "Give --from and --to revisions that git knows."
+        raise NothingToCompare(error.said, hint) from None

@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from replay.canonical import content_hash
-from replay.errors import CommandFailed
+from replay.commands import output_of
 
 
 @contextmanager
@@ -65,7 +64,7 @@ def overlay(cache: Path, packages: Sequence[str]) -> Path:
         uv = shutil.which("uv")
         pip = [uv, "pip"] if uv else [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         python = ["--python", sys.executable] if uv else []
-        _run([*pip, *options, *python, *packages])
+        _said(*pip, *options, *python, *packages)
         target.rename(folder)
     return folder
 
@@ -78,17 +77,11 @@ def with_overlay(folder: Path) -> dict[str, str]:
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in *folder*; raise `CommandFailed` with what it says."""
-    return _run(["git", "-C", str(folder), *arguments])
+    return _said("git", "-C", str(folder), *arguments)
 
 
-def _run(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    except OSError as error:
-        raise CommandFailed(" ".join(command), str(error)) from error
-    if done.returncode:
-        raise CommandFailed(" ".join(command), (done.stderr or done.stdout).strip())
-    return done.stdout.strip()
+def _said(*command: str) -> str:
+    return output_of(*command).decode("utf-8", "replace").strip()
 
 
 def _normal(name: str) -> str:

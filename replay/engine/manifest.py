@@ -6,7 +6,6 @@ import functools
 import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import replay
 from replay.canonical import KEY_SCHEMA, content_hash, differences
+from replay.commands import output_of
+from replay.errors import CommandFailed
 from replay.llm.calls import Call, read_call
 from replay.model import Difference, Further, Interaction, Json, Manifest
 
@@ -115,13 +116,7 @@ def _packages(_modules: int) -> dict[str, str]:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is found where the user has it
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
+        said = output_of("git", "-C", str(folder), *arguments, timeout=10)
+    except CommandFailed:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return said.decode("utf-8", "replace").strip()

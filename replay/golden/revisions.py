@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from replay.commands import output_of
 from replay.config import Config
-from replay.errors import NoRevision
+from replay.errors import CommandFailed, NoRevision
 from replay.golden.changes import Change, cassette_change, episode_change, golden_change
 from replay.golden.rules import rules_of
 
@@ -22,7 +22,7 @@ def changes_since(config: Config, base: str) -> tuple[Change, ...]:
         NoRevision: git does not know *base*, or this is no repository.
 
     """
-    since = _git(config.root, base, "merge-base", base, "HEAD").decode().strip()
+    since = _git(config.root, base, "merge-base", "--end-of-options", base, "HEAD").decode().strip()
     return tuple(_changes(config, since))
 
 
@@ -65,13 +65,9 @@ def _now(path: Path) -> bytes | None:
 
 
 def _git(root: Path, revision: str, *arguments: str) -> bytes:
-    done = subprocess.run(  # noqa: S603 - git of this machine, in the user's own repository
-        ["git", *arguments],  # noqa: S607
-        cwd=root,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise NoRevision(revision, said[-1] if said else f"git {arguments[0]} failed")
-    return done.stdout
+    try:
+        return output_of("git", "-C", str(root), *arguments)
+    except CommandFailed as error:
+        said = error.said.splitlines()
+        why = said[-1] if said else f"git {arguments[0]} failed"
+        raise NoRevision(revision, why) from None

@@ -1,0 +1,27 @@
+"""Running the programs that are not ours: git, pip, uv."""
+
+from __future__ import annotations
+
+import subprocess
+
+from replay.errors import CommandFailed
+
+
+def output_of(*command: str, timeout: float | None = None) -> bytes:
+    """
+    Run *command*, for at most *timeout* seconds, and give what it wrote.
+
+    Raises:
+        CommandFailed: it is not there, took too long, or says no; with what it says.
+
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - each caller's own words
+            command, capture_output=True, check=False, timeout=timeout
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CommandFailed(" ".join(command), str(error)) from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+        raise CommandFailed(" ".join(command), said)
+    return done.stdout
