@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from replay.cli.context import end_with_orphans
 from replay.config import Config
 
 
@@ -120,9 +121,4 @@ def orphans(config: Config, delete: bool) -> NoReturn:
     """
     from replay.golden.orphans import find_orphans
 
-    found = find_orphans(config)
-    for path in found:
-        click.echo(f"{path}{': deleted' if delete else ''}")
-        if delete:
-            path.unlink()
-    sys.exit(1 if found and not delete else 0)
+    end_with_orphans(find_orphans(config), delete=delete)

@@ -1,12 +1,14 @@
-"""What verbs on episodes have in common: whose they are, names that complete, what to filter by."""
+"""What verbs have in common: whose episodes, names that complete, filters, the end of orphans."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -49,6 +51,17 @@ def complete_episode(_ctx: click.Context, _param: click.Parameter, incomplete: s
             return known(store, config.path(config.episodes), incomplete)
     except ReplayError:
         return []
+
+
+def end_with_orphans(orphans: Iterable[Path], *, delete: bool) -> NoReturn:
+    """List files that no test uses, or *delete* them; exit 1 where some are left."""
+    left = False
+    for path in orphans:
+        click.echo(f"{path}{': deleted' if delete else ''}")
+        if delete:
+            path.unlink()
+        left = not delete
+    sys.exit(1 if left else 0)
 
 
 def _cost(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal:

@@ -134,9 +134,9 @@ def _write(report: Report, passed: Iterable[Any], options: dict[str, Any]) -> No
     for name, write in writers.items():
         if file := options[name]:
             file.write(write(report, passed))
-    if as_json := options["as_json"]:
+    if options["as_json"]:
         click.echo(drift_json(report, passed))
-    if not as_json:
+    else:
         show_drift(report, passed, console())
 
 

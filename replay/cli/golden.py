@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from replay.cli.context import end_with_orphans
 from replay.config import Config
 
 if TYPE_CHECKING:
@@ -110,12 +111,7 @@ def orphans(config: Config, delete: bool) -> NoReturn:
     """
     from replay.golden.orphans import find_orphan_goldens
 
-    found = find_orphan_goldens(config)
-    for path in found:
-        click.echo(f"{path}{': deleted' if delete else ''}")
-        if delete:
-            path.unlink()
-    sys.exit(1 if found and not delete else 0)
+    end_with_orphans(find_orphan_goldens(config), delete=delete)
 
 
 def _decide(

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from replay.llm.calls import read_call
-from replay.llm.conversation import Call
-from replay.llm.prices import dollars
+from replay.llm.prices import total
 from replay.model import Json, Recording
 
 Measures = dict[str, float]
@@ -25,16 +24,11 @@ def measures(recording: Recording, prices_of: datetime) -> Measures:
         found["tokens sent"] = sum(call.tokens.sent for call in calls)
         found["tokens received"] = sum(call.tokens.received for call in calls)
         found["words"] = sum(len(answer.text.split()) for call in calls for answer in call.answers)
-        found |= _cost(calls, prices_of)
+        if (cost := total(calls, prices_of)) is not None:
+            found["cost"] = float(cost)
     if latency := sum(interaction.elapsed for interaction in recording.interactions):
         found["latency"] = latency
     return found | dict(_numbers("output", recording.output))
-
-
-def _cost(calls: list[Call], at: datetime) -> Measures:
-    prices = [dollars(call, at) for call in calls]
-    known = [float(price) for price in prices if price is not None]
-    return {"cost": sum(known)} if len(known) == len(prices) else {}
 
 
 def _numbers(path: str, value: Json) -> Iterator[tuple[str, float]]:

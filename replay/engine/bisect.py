@@ -21,7 +21,6 @@ class Culprit:
     revision: str
     subject: str
     replay: Replay
-    tried: int
 
 
 def bisect(root: Path, good: str, bad: str, replay_in: ReplayIn) -> Culprit:
@@ -53,7 +52,7 @@ def bisect(root: Path, good: str, bad: str, replay_in: ReplayIn) -> Culprit:
             subject = git(folder, "log", "-1", "--format=%s", found[1])
         finally:
             git(folder, "bisect", "reset")
-    return Culprit(found[1], subject, seen[found[1]], len(seen))
+    return Culprit(found[1], subject, seen[found[1]])
 
 
 def _head(folder: Path) -> str:

@@ -28,7 +28,7 @@ from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
 from replay.golden.rules import Rules, rules_of
 from replay.llm.calls import read_call
-from replay.llm.prices import dollars
+from replay.llm.prices import total
 from replay.model import (
     Change,
     Difference,
@@ -235,7 +235,7 @@ def _report(
     episode: Episode, recording: Recording, tape: Tape, ended: _Ended, config: Config
 ) -> Replay:
     played = {play.index for play in tape.plays}
-    total = sum(map(_size, recording.interactions))
+    whole = sum(map(_size, recording.interactions))
     served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
     saved = [recording.interactions[index] for index in sorted(played)]
     at = datetime.fromisoformat(recording.manifest.clock)
@@ -249,9 +249,9 @@ def _report(
         ),
         played=len(played),
         recorded=len(recording.interactions),
-        fidelity=served / total if total else 1.0,
+        fidelity=served / whole if whole else 1.0,
         saved_tokens=sum(c.tokens.sent + c.tokens.received for c in map(read_call, saved) if c),
-        saved_dollars=_price(saved, at),
+        saved_dollars=total(filter(None, map(read_call, saved)), at),
         output=ended.output,
         changes=changes_since(recording.manifest),
         seconds=ended.seconds,
@@ -275,9 +275,3 @@ def _step(number: int, interaction: Interaction, match: str) -> Step:
 
 def _size(interaction: Interaction) -> int:
     return len(interaction.response.body) if interaction.response else 0
-
-
-def _price(interactions: list[Interaction], at: datetime) -> Decimal | None:
-    prices = [dollars(call, at) for call in map(read_call, interactions) if call]
-    known = [price for price in prices if price is not None]
-    return sum(known, Decimal(0)) if len(known) == len(prices) else None

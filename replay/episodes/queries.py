@@ -12,9 +12,6 @@ from typing import Any
 from replay.episodes.database import File
 from replay.errors import BadFilter
 
-OUTCOMES = ("returned", "raised")
-"""How a recorded run ended."""
-
 _SHOWN_AROUND = 24
 """Words shown of a message that was found."""
 

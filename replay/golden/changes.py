@@ -20,7 +20,7 @@ from replay.golden.extension import NAME, read_golden
 from replay.golden.normalization import normalized
 from replay.golden.rules import DEFAULT_RULES, Rules
 from replay.llm.calls import read_call
-from replay.llm.prices import dollars
+from replay.llm.prices import total
 from replay.model import Difference, Interaction, Json, Response
 
 CALL = "call"
@@ -240,11 +240,9 @@ def _said(response: Response) -> Json:
 
 def _spent(side: _Side) -> Spent:
     calls = [call for call in map(read_call, side.interactions) if call]
-    prices = [dollars(call, side.began or datetime.now(UTC)) for call in calls]
-    known = [price for price in prices if price is not None]
     return Spent(
         tokens=sum(call.tokens.sent + call.tokens.received for call in calls),
-        dollars=sum(known, Decimal(0)) if len(known) == len(prices) else None,
+        dollars=total(calls, side.began or datetime.now(UTC)),
         seconds=round(sum(i.elapsed for i in side.interactions), 3),
     )
 

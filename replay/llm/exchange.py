@@ -63,7 +63,6 @@ class Exchange:
     path: str
     provider: str
     sent: dict[str, Any]
-    request_headers: Headers = ()
     events: tuple[dict[str, Any], ...] = ()
     headers: Headers = ()
     streamed: bool = False
@@ -120,7 +119,6 @@ def exchange(interaction: Interaction) -> Exchange | None:
         path=url.path.rstrip("/"),
         provider=_provider(url.hostname or ""),
         sent=sent if isinstance(sent, dict) else {},
-        request_headers=request.headers,
         events=events,
         headers=response.headers if response else (),
         streamed=bool(events) and not isinstance(whole, dict),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -37,6 +38,13 @@ def dollars(call: Call, at: datetime) -> Decimal | None:
             continue
         return price.total_price
     return None
+
+
+def total(calls: Iterable[Call], at: datetime) -> Decimal | None:
+    """Add up the prices of *calls*, in US dollars; None when one of them cannot be told."""
+    prices = [dollars(call, at) for call in calls]
+    known = [price for price in prices if price is not None]
+    return sum(known, Decimal(0)) if len(known) == len(prices) else None
 
 
 @cache
