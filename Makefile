@@ -83,8 +83,8 @@ lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(BENCH) ## Measure side by side with the peers, in an environment of its own
-	@.venv-bench/bin/python -m bench
+bench: $(BENCH) ## Measure side by side with the peers, and write docs/benchmarks.md
+	@.venv-bench/bin/python -m bench --to docs $(if $(CORPUS),--corpus $(CORPUS))
 
 fuzz: $(FUZZ) ## Fuzz every reader: make fuzz SECONDS=300
 	@.venv-fuzz/bin/python -m fuzz --seconds $(SECONDS)

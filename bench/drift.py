@@ -14,6 +14,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -75,31 +76,55 @@ def found_labels(comparison: Comparison) -> set[str]:
     return {label for label, ours in LABELS.items() if kinds & ours}
 
 
-def labelled(folder: Path, out: Console, *, verbose: bool) -> None:
-    """Hold what is found against the labels; print the rate and the memory as well."""
-    counts: dict[str, Counter[str]] = {label: Counter() for label in LABELS}
-    reporter, began, seen = Reporter(), time.perf_counter(), 0
+@dataclass
+class Agreement:
+    """How often each label was found, put aside, missed or extra, over all *pairs*."""
+
+    pairs: int = 0
+    findings: int = 0
+    counts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {label: Counter() for label in LABELS}
+    )
+    disagreements: list[str] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    """The peak, in MB, after every 50 pairs."""
+
+
+def agreement(folder: Path) -> Agreement:
+    """Hold what is found in each pair of *folder* against its labels."""
+    held, reporter = Agreement(), Reporter()
     for pair, labels, subject in pairs(folder):
         comparison = reporter.add(pair)
-        seen += 1
+        held.pairs += 1
         found = found_labels(comparison)
-        for label, count in counts.items():
+        for label, count in held.counts.items():
             aside = bool(ASIDE.get(label, set()) & comparison.aside.keys())
             verdict = _agreement(label in labels, label in found, aside)
             count[verdict] += 1
-            if verbose and verdict in ("missed", "extra"):
+            if verdict in ("missed", "extra"):
                 counted = "→".join(str(len(r[-1].interactions)) for r in (pair.before, pair.after))
                 line = f"{verdict} {label}: {pair.name}: {counted} calls: {subject}"
-                out.print(line, markup=False, soft_wrap=True)
-        if seen % 50 == 0:
-            out.print(f"{seen} pairs, {_memory():.0f} MB at most")
+                held.disagreements.append(line)
+        if held.pairs % 50 == 0:
+            held.memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    held.findings = len(reporter.report("before", "after").findings)
+    return held
+
+
+def labelled(folder: Path, out: Console, *, verbose: bool) -> None:
+    """Print how what is found agrees with the labels, and the rate and the memory as well."""
+    began = time.perf_counter()
+    held = agreement(folder)
     seconds = time.perf_counter() - began
-    report = reporter.report("before", "after")
-    out.print(f"{seen} pairs, {seen / seconds:.0f} a second, {len(report.findings)} findings")
+    if verbose:
+        out.print("\n".join(held.disagreements), markup=False, soft_wrap=True)
+    rate = f"{held.pairs} pairs, {held.pairs / seconds:.0f} a second"
+    peaks = ", ".join(f"{peak:.0f}" for peak in held.memory)
+    out.print(f"{rate}, {held.findings} findings; peak memory after every 50: {peaks} MB")
     table = Table(
         "label", "labelled", "found", "put aside", "missed", "extra", "precision", "recall"
     )
-    for label, count in counts.items():
+    for label, count in held.counts.items():
         hits, aside = count["found"], count["aside"]
         labelled_as = hits + aside + count["missed"]
         precision = hits / ((hits + count["extra"]) or 1)
@@ -151,10 +176,6 @@ def _distances(rng: random.Random, noise: float) -> list[list[float]]:
     """Four answers of one model, each another one in *noise* of all cases."""
     said = [rng.randrange(5) if rng.random() < noise else 0 for _ in range(4)]
     return [[float(one != two) for two in said] for one in said]
-
-
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @click.command()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -112,36 +113,59 @@ def provider(interaction: Interaction) -> str:
     return next(known, host if "." in host and not host[0].isdigit() else "local")
 
 
+@dataclass
+class Coverage:
+    """How many interactions say a part, and in how many of those it was read; by provider."""
+
+    interactions: Counter[str] = field(default_factory=Counter)
+    said: Counter[tuple[str, str]] = field(default_factory=Counter)
+    read: Counter[tuple[str, str]] = field(default_factory=Counter)
+    missing: list[str] = field(default_factory=list)
+
+    def said_in_all(self, part: str) -> int:
+        """Count over all providers."""
+        return sum(count for (_, column), count in self.said.items() if column == part)
+
+    def read_in_all(self, part: str) -> int:
+        """Count over all providers."""
+        return sum(count for (_, column), count in self.read.items() if column == part)
+
+
+def covered(folders: Iterable[Path]) -> Coverage:
+    """Read each LLM interaction in *folders*."""
+    found = Coverage()
+    for path, number, interaction in interactions(folders):
+        call = read_call(interaction)
+        where = f"{path} #{number} {interaction.request.url}"
+        if not is_llm(interaction):
+            if call and not call.error:
+                found.missing.append(f"read, though not expected: {where}")
+            continue
+        name = provider(interaction)
+        found.interactions[name] += 1
+        says, reads = said(interaction), was_read(call)
+        for column in SAID:
+            found.said[name, column] += says[column]
+            found.read[name, column] += says[column] and reads[column]
+            if says[column] and not reads[column]:
+                found.missing.append(f"{column}: {where}")
+    return found
+
+
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--missing", is_flag=True, help="List each interaction that was not read in full.")
 def main(folders: tuple[Path, ...], missing: bool) -> None:
     """Print, by provider, what was read of what the payloads of the cassettes say."""
-    totals = Counter[str]()
-    expected, found = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for path, number, interaction in interactions(folders):
-        call = read_call(interaction)
-        if not is_llm(interaction):
-            if call and missing and not call.error:
-                click.echo(f"read, though not expected: {path} #{number} {interaction.request.url}")
-            continue
-        name = provider(interaction)
-        totals[name] += 1
-        says, reads = said(interaction), was_read(call)
-        for column in SAID:
-            expected[name, column] += says[column]
-            found[name, column] += says[column] and reads[column]
-            if missing and says[column] and not reads[column]:
-                click.echo(f"{column}: {path} #{number} {interaction.request.url}")
+    found = covered(folders)
+    if missing:
+        click.echo("\n".join(found.missing))
     table = Table("provider", "interactions", *SAID)
+    totals = found.interactions
     for name in sorted(totals, key=lambda name: (-totals[name], name)):
-        cells = [f"{found[name, c]} / {expected[name, c]}" for c in SAID]
+        cells = [f"{found.read[name, c]} / {found.said[name, c]}" for c in SAID]
         table.add_row(name, str(totals[name]), *cells)
-    sums = [
-        f"{sum(n for (_, c), n in found.items() if c == column)}"
-        f" / {sum(n for (_, c), n in expected.items() if c == column)}"
-        for column in SAID
-    ]
+    sums = [f"{found.read_in_all(c)} / {found.said_in_all(c)}" for c in SAID]
     table.add_row("all", str(totals.total()), *sums, style="bold")
     Console(width=120).print(table)
 

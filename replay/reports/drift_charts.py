@@ -75,12 +75,12 @@ def _shared() -> dict[str, Any]:
 
 
 def _svg(chart: Any) -> str:
-    chart.add_xml_filter(_bare)
+    chart.add_xml_filter(without_scripts)
     svg: str = chart.render(is_unicode=True, disable_xml_declaration=True)
     return svg
 
 
-def _bare(root: Any) -> Any:
+def without_scripts(root: Any) -> Any:
     """Take out scripts, and the title, which names the library where the figure has its own."""
     for parent in list(root.iter()):
         for child in list(parent):
