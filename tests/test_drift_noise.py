@@ -107,7 +107,7 @@ def test_a_measure_has_its_sums_and_its_interval():
 
     assert tokens.before == pytest.approx(8_000, rel=0.05)
     assert tokens.change == pytest.approx(0.2, abs=0.05)
-    assert tokens.estimate.low < 0.2 / 1.1 < tokens.estimate.high
+    assert tokens.estimate.interval[0] < 0.2 / 1.1 < tokens.estimate.interval[1]
     assert Verdict.DRIFT is tokens.verdict
 
 

@@ -144,7 +144,7 @@ def test_json_keeps_to_its_published_schema():
 @pytest.mark.parametrize(
     ("gate", "code"),
     [
-        ("output", 0),
+        ("output", 2),
         ("request", 1),
         ("request.parameters,output", 1),
         ("request.model", 0),
@@ -155,7 +155,7 @@ def test_json_keeps_to_its_published_schema():
     ],
 )
 def test_gates_decide_the_exit(gate, code):
-    """1 drifted, 2 could not tell: no noise floor, not measured, no such gate."""
+    """1 drifted, 2 could not tell: no output, no noise floor, not measured, no such gate."""
 
     record("old", a=call(answered="hi"))
     record("new", a=call(answered="hey", seed=1))

@@ -44,15 +44,14 @@ class Estimate:
     One field, tested over *episodes*.
 
     *shift* is how far apart the versions are beyond the noise: for a measure a share of its mean,
-    for other fields a distance of 0 to 1; *low* and *high* are its 95 % confidence interval.
-    *chance* is the corrected p-value.
+    for other fields a distance of 0 to 1; *interval* is where it lies with 95 % confidence, None
+    where one episode alone cannot say. *chance* is the corrected p-value.
     """
 
     field: str
     episodes: int
     shift: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
     chance: float
     verdict: Verdict
 
@@ -125,17 +124,17 @@ def _estimate(deals: _Deals, chance: float, attainable: float) -> Estimate:
         verdict = Verdict.NONE
     else:
         verdict = Verdict.INSUFFICIENT if attainable > LEVEL else Verdict.WITHIN
-    low, high = _interval(observed)
     shift = sum(observed) / len(observed)
-    return Estimate(deals.field, len(observed), shift, low, high, chance, verdict)
+    return Estimate(deals.field, len(observed), shift, _interval(observed), chance, verdict)
 
 
-def _interval(observed: list[float]) -> tuple[float, float]:
+def _interval(observed: list[float]) -> tuple[float, float] | None:
     from scipy.stats import ttest_1samp
 
-    mean = sum(observed) / len(observed)
-    if len(observed) < 2 or max(observed) - min(observed) < _EPSILON:
-        return mean, mean
+    if len(observed) < 2:
+        return None
+    if max(observed) - min(observed) < _EPSILON:
+        return observed[0], observed[0]
     found = ttest_1samp(observed, 0).confidence_interval(_CONFIDENCE)
     return float(found.low), float(found.high)
 

@@ -28,11 +28,16 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case under two versions: the recordings of each, oldest first."""
+    """
+    One case under two versions: the recordings of each, oldest first.
+
+    *outputs* tells whether they hold what came out; cassettes do not.
+    """
 
     name: str
     before: tuple[Recording, ...]
     after: tuple[Recording, ...]
+    outputs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What changed between two versions, what matters most first."""
+    """
+    What changed between two versions, what matters most first.
+
+    *sides* has a verdict on the outputs only where there are any.
+    """
 
     old: str
     new: str
@@ -144,6 +153,7 @@ class Reporter:
         self._clusters = Clusters()
         self._floor = Floor()
         self._rows: list[Row] = []
+        self._outputs = False
         self._aside: Counter[str] = Counter()
         self._trends = Trends()
         self._stale = Staleness(self.now.date(), self.max_age_days)
@@ -152,6 +162,7 @@ class Reporter:
     def add(self, pair: Pair) -> Comparison:
         """Compare the newest recording of each version; the others tell what is noise."""
         before, after = pair.before[-RECORDINGS:], pair.after[-RECORDINGS:]
+        self._outputs |= pair.outputs
         found = self._compared(before[-1], after[-1])
         self._clusters.add(pair.name, found.changes)
         self._aside.update(found.aside)
@@ -172,7 +183,9 @@ class Reporter:
         judged = (_judged(found, tests) for found in self._clusters.findings())
         findings = tuple(sorted(judged, key=lambda j: j.verdict is not Verdict.DRIFT))
         sides = {
-            side: worst(j.verdict for j in findings if j.finding.kind.side is side) for side in Side
+            side: worst(j.verdict for j in findings if j.finding.kind.side is side)
+            for side in Side
+            if self._outputs or side is not Side.OUTPUT
         }
         counted = tuple(
             Measured(name, before, after, tests.get(f"measure {name}"))

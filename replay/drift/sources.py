@@ -60,7 +60,8 @@ def revisions(folder: Path, before: str, after: str) -> Iterator[Pair | LeftOut]
             continue
         data = _blob(folder, before, name), _content(folder, after, name)
         try:
-            yield Pair(name, (_read(name, data[0]),), (_read(name, data[1]),))
+            was, now = (_read(name, each) for each in data)
+            yield Pair(name, (was,), (now,), outputs=False)
         except Damaged as error:
             yield LeftOut(name, str(error), broken=True)
 
@@ -89,7 +90,8 @@ def versions(episode: Episode, before: str, after: str) -> Pair:
         if model not in by_model:
             what = f"{episode.id} has no recording that {model} answered; it has:"
             raise NothingToCompare(f"{what} {', '.join(newest)}.", "Name one of those.")
-    return Pair(episode.id, *(tuple(by_model[model]) for model in chosen))
+    old, new = (tuple(by_model[model]) for model in chosen)
+    return Pair(episode.id, old, new)
 
 
 def recording_of(cassette: CassetteFile) -> Recording:
@@ -118,7 +120,7 @@ def _pair(name: str, before: list[Path], after: list[Path]) -> Pair | LeftOut:
     if not before or not after:
         return LeftOut(name, f"only {'after' if after else 'before'}")
     try:
-        return Pair(name, _recordings(before), _recordings(after))
+        return Pair(name, _recordings(before), _recordings(after), outputs=False)
     except Damaged as error:
         return LeftOut(name, str(error), broken=True)
 

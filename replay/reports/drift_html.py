@@ -7,7 +7,6 @@ from typing import Any
 
 from replay.drift.excerpts import word_diff
 from replay.drift.gates import Passage
-from replay.drift.kinds import Side
 from replay.drift.report import Report
 from replay.reports.drift_charts import findings_chart, trend_charts
 from replay.reports.page import page
@@ -23,7 +22,7 @@ def drift_html(report: Report, passed: Sequence[Passage] = ()) -> str:
         "drift.html.j2",
         report=report,
         passed=passed,
-        sides=tuple(Side),
+        sides=tuple(report.sides),
         numbers=numbers,
         shown_findings=_FINDINGS,
         instances=_INSTANCES,

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from replay.drift.gates import Passage
+from replay.drift.noise import Estimate
 from replay.drift.report import Measured, Report
 from replay.drift.verdicts import Verdict
 from replay.reports.terminal import quoted
@@ -61,6 +62,10 @@ def _findings(report: Report) -> Table:
     return table
 
 
+def _interval(estimate: Estimate | None) -> str:
+    return "{:+.1%} to {:+.1%}".format(*estimate.interval) if estimate and estimate.interval else ""
+
+
 def _measures(measures: Iterable[Measured]) -> Table:
     table = Table(
         "measure", "before", "after", "change", "a run, 95 %", "verdict", box=None, pad_edge=False
@@ -72,7 +77,7 @@ def _measures(measures: Iterable[Measured]) -> Table:
             f"{measured.before:,.6g}",
             f"{measured.after:,.6g}",
             f"{measured.change:+.1%}",
-            f"{estimate.low:+.1%} to {estimate.high:+.1%}" if estimate else "",
+            _interval(estimate),
             f"[{_STYLES[verdict]}]{verdict}[/]",
         )
     return table
