@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,12 +16,13 @@ import pytest
 from replay.atomic import proposal
 from replay.cassettes.files import read_cassette, write_cassette
 from replay.config import Config
+from replay.episodes import bundle
 from replay.errors import NothingPending, NothingToUndo
-from replay.golden.changes import Drift, clustered, golden_change
+from replay.golden.changes import Drift, clustered, episode_change, golden_change
 from replay.golden.differences import value_differences, word_diff
 from replay.golden.extension import GoldenExtension
 from replay.golden.pending import Decisions, chosen, pending
-from replay.model import Interaction, Request, Response
+from replay.model import Episode, Interaction, Manifest, Recording, Request, Response
 from replay.reports.review import change_lines, markdown
 
 URL = "https://api.openai.com/v1/chat/completions"
@@ -172,6 +174,29 @@ def test_a_cassette_that_waits_alone_has_a_verb_of_its_own(tmp_path, new, verb):
     assert verb in change.verb
     with pytest.raises(NothingPending):
         chosen(pending(config), "all")
+
+
+def test_an_episode_shows_the_recording_that_was_added(tmp_path):
+    """A newer one, or one of another model, which is no current one."""
+
+    plain = Manifest(clock="2026-01-01T00:00:00+00:00", pinned=True, seed=0)
+    further = replace(plain, further="free-running")
+    first, newer, other = (
+        Recording(manifest, (call("Hi?", reply),), output=reply)
+        for manifest, reply in ((plain, "one"), (plain, "two"), (further, "three"))
+    )
+    old = Episode("case", "a:b", {}, (first,))
+    changes = [
+        episode_change(
+            tmp_path / "case.jsonl",
+            bundle.dump(old).encode(),
+            bundle.dump(replace(old, recordings=(first, added))).encode(),
+        )
+        for added in (newer, other)
+    ]
+
+    shown = [[step.difference.now for step in change.steps] for change in changes]
+    assert [["two" in s, "three" in s] for s in map(str, shown)] == [[True, False], [False, True]]
 
 
 def test_tool_arguments_are_shown_as_structure():

@@ -21,7 +21,7 @@ from replay.golden.normalization import normalized
 from replay.golden.rules import DEFAULT_RULES, Rules
 from replay.llm.calls import read_call
 from replay.llm.prices import total
-from replay.model import Difference, Interaction, Json, Response
+from replay.model import Difference, Episode, Interaction, Json, Recording, Response
 
 CALL = "call"
 """What differs where a call was added, or is gone."""
@@ -137,8 +137,15 @@ def cassette_change(
 def episode_change(
     path: Path, was: bytes | None, now: bytes | None, rules: Rules = DEFAULT_RULES
 ) -> Change:
-    """Say how an episode's newest recording changes: its calls, and what came out."""
-    return _recorded(path, "episode", _episode(path, was), _episode(path, now), rules)
+    """
+    Say how an episode's recording changes: its calls, and what came out.
+
+    It is the current one before, and after it the newest that was added, of another model or not.
+    """
+    before = _episode(path, was)
+    known = before.recordings if isinstance(before, Episode) else ()
+    sides = [_of_episode(found, known) for found in (before, _episode(path, now))]
+    return _recorded(path, "episode", sides[0], sides[1], rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +168,26 @@ def _cassette(path: Path, data: bytes | None) -> _Side | None:
     return _Side(found.interactions, found.began)
 
 
-def _episode(path: Path, data: bytes | None) -> _Side | None:
+def _episode(path: Path, data: bytes | None) -> Episode | str | None:
+    """Read a bundle; or say what is wrong with it."""
     if data is None:
         return None
     try:
-        episode = bundle.load(data.decode(), path)
+        return bundle.load(data.decode(), path)
     except (ReplayError, UnicodeDecodeError) as error:
-        return _Side(error=str(error))
+        return str(error)
+
+
+def _of_episode(episode: Episode | str | None, known: tuple[Recording, ...]) -> _Side | None:
+    if isinstance(episode, str):
+        return _Side(error=episode)
+    if episode is None:
+        return None
     if not episode.recordings:
         return _Side()
-    current = episode.current
-    return _Side(
-        current.interactions, datetime.fromisoformat(current.manifest.clock), current.output
-    )
+    added = [recording for recording in episode.recordings if recording not in known]
+    shown = added[-1] if known and added else episode.current
+    return _Side(shown.interactions, datetime.fromisoformat(shown.manifest.clock), shown.output)
 
 
 def _recorded(path: Path, kind: str, was: _Side | None, now: _Side | None, rules: Rules) -> Change:
