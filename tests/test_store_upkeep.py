@@ -104,6 +104,7 @@ def problems(path):
         "DELETE FROM text_fts",
         "DROP VIEW calls",
         "CREATE TRIGGER mine AFTER INSERT ON call BEGIN DELETE FROM call; END",
+        "CREATE TRIGGER text_as AFTER INSERT ON call BEGIN DELETE FROM call; END",
     ],
 )
 def test_a_changed_row_is_found(whole, tmp_path, change):
