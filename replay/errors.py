@@ -576,6 +576,18 @@ class BadEntrypoint(ReplayError):
         )
 
 
+class ForeignEntrypoint(BadEntrypoint):
+    """The entrypoint is not the project's own code."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entrypoint!r} is not run, as it is not code of this project: {self.why}.\n"
+            "An episode names what is run, so a stranger's can name anything. "
+            "If you mean it, add it in pyproject.toml:\n"
+            f'  [tool.replay]\n  entrypoints = ["{self.entrypoint}"]'
+        )
+
+
 class RunRaised(ReplayError):
     """A run that was to be recorded ended in an exception; no recording was made of it."""
 

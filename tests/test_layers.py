@@ -44,6 +44,7 @@ HOMES = {
     "jsonpath": "cassettes",
     "httpx": "cassettes",
     "filelock": "cassettes",
+    "platformdirs": "cassettes",
     "brotli": "cassettes",
     "zstandard": "cassettes",
     "genai_prices": "llm",

@@ -126,3 +126,6 @@ def orphans(config: Config, delete: bool) -> NoReturn:
         if delete:
             path.unlink()
     sys.exit(1 if found and not delete else 0)
+
+
+COMMANDS = (cassettes,)
