@@ -44,6 +44,7 @@ HOMES = {
     "jsonpath": "cassettes",
     "httpx": "cassettes",
     "filelock": "cassettes",
+    "botocore": "cassettes",
     "platformdirs": "cassettes",
     "brotli": "cassettes",
     "zstandard": "cassettes",
