@@ -493,6 +493,20 @@ class NotBisected(ReplayError):
         )
 
 
+class NoFork(ReplayError):
+    """Workers fork a process for each replay, and this system cannot."""
+
+    def __init__(self, system: str) -> None:
+        super().__init__(system)
+        self.system = system
+
+    def __str__(self) -> str:
+        return (
+            "Replays in processes of their own need os.fork, which Python does not have on "
+            f"{self.system}: use WSL, Linux or macOS.\nHere, one at a time: replay run EPISODE"
+        )
+
+
 class WorkerLost(ReplayError):
     """A child process that was to replay could not be started."""
 
