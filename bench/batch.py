@@ -3,7 +3,8 @@ Measure batches. Needs both cores for itself to say anything.
 
 Replays of the example agent, against the same function in a bare loop on httpx's MockTransport in
 one process; two workers against one; what resuming costs; memory over a long batch; and a Dask
-cluster of which one of two workers is killed. `python -m bench.batch` has the sizes as options.
+cluster of which one of two workers is killed. `python -m bench.batch` measures at the sizes that
+are asked for; `python -m bench.batch dask` does one of the parts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ from replay.model import Episode, Interaction
 ROOT = Path(__file__).parent.parent
 EPISODE = "episode_12345"
 DASK = "distributed.cli.dask_"
+PARTS = ("replay", "workers", "memory", "dask")
 
 
 def stored(folder: Path, count: int) -> tuple[Episode, list[Run]]:
@@ -207,31 +209,42 @@ def started(stack: ExitStack, log: Path, what: str, *arguments: str) -> str:
     return found[0]
 
 
-def tables(rounds: int, episodes: int = 120, long: int = 200, spread: int = 120) -> Iterator[Table]:
-    """Measure everything here: *episodes* of a batch, *long* for memory, *spread* on Dask."""
+def tables(
+    rounds: int,
+    episodes: int = 120,
+    long: int = 200,
+    spread: int = 120,
+    parts: Collection[str] = PARTS,
+) -> Iterator[Table]:
+    """Measure *parts*: *episodes* of a batch, *long* for memory, *spread* on Dask."""
+    sizes = {"replay": 0, "workers": episodes, "memory": long, "dask": spread}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        episode, runs = stored(folder, max(episodes, long, spread))
-        speed = throughput(folder, episode, 10, rounds)
-        yield Table("a replay in a batch", "bare loop", {EPISODE: speed})
-        both = workers(folder, runs[:episodes])
-        yield Table("a batch", "one worker", {f"{episodes:,} episodes": both})
-        held = {f"{long:,} episodes": memory(folder, runs[:long])}
-        yield Table("memory of a batch", "first tenth", held, "B")
-        if installed("distributed"):
+        episode, runs = stored(folder, max(sizes[part] for part in parts))
+        if "replay" in parts:
+            speed = throughput(folder, episode, 10, rounds)
+            yield Table("a replay in a batch", "bare loop", {EPISODE: speed})
+        if "workers" in parts:
+            both = workers(folder, runs[:episodes])
+            yield Table("a batch", "one worker", {f"{episodes:,} episodes": both})
+        if "memory" in parts:
+            held = {f"{long:,} episodes": memory(folder, runs[:long])}
+            yield Table("memory of a batch", "first tenth", held, "B")
+        if "dask" in parts and installed("distributed"):
             lost = {f"{spread:,} episodes": dask(folder, runs[:spread])}
             yield Table("a batch on Dask, equal to a serial one", "one worker", lost)
 
 
 @click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--episodes", default=500, show_default=True, help="Of the batches.")
 @click.option("--long", default=10_000, show_default=True, help="Episodes for the memory.")
 @click.option("--spread", default=1_000, show_default=True, help="Episodes on Dask.")
 @click.option("--rounds", default=7, show_default=True, help="Rounds; the median is shown.")
-def main(episodes: int, long: int, spread: int, rounds: int) -> None:
-    """Measure batches on this machine; figures are seconds, ratios hold elsewhere too."""
+def main(parts: tuple[str, ...], **sizes: int) -> None:
+    """Measure PARTS, by default all, on this machine; ratios of seconds hold elsewhere too."""
     out = Console(width=140)
-    for table in tables(rounds, episodes, long, spread):
+    for table in tables(**sizes, parts=parts or PARTS):
         show(table, out)
 
 

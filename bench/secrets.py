@@ -326,7 +326,7 @@ def _plain(interaction: Interaction) -> Any:
 
 def _kind(path: Path) -> str:
     first = path.parts[0]
-    names = {"episodes": "store" if ".db" in path.name else "bundles", ".replay": "compiled forms"}
+    names = {"episodes": "store" if ".db" in path.name else "bundles", "cache": "compiled forms"}
     names |= {"tmp": "temporary files", "old": "fixed cassettes", "new": "fixed cassettes"}
     names |= {"converted": "converted cassettes", "debug.log": "log at DEBUG"}
     return names.get(first, first)
@@ -366,6 +366,7 @@ def main(folder: Path, limit: int) -> NoReturn:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "tmp").mkdir()
+        os.environ["XDG_CACHE_HOME"] = str(work / "cache")
         os.environ["TMPDIR"] = tempfile.tempdir = str(work / "tmp")
         os.chdir(work)
         log = logging.FileHandler(work / "debug.log")

@@ -18,5 +18,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
-    for name, inner in sorted(getattr(command, "commands", {}).items()):
-        yield from _sections(inner, click.Context(inner, parent=context, info_name=name))
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner
+            yield from _sections(inner, click.Context(inner, parent=context, info_name=name))

@@ -166,7 +166,8 @@ class Config:
     is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
     *max_age_days* are reported, 0 for never. *shared* is a store under the project's own, which is
     read and never written; *tenant* is whose episodes are meant. *versions* are names of your own
-    for versions, such as `baseline = "gpt-4o-2024-08-06"`.
+    for versions, such as `baseline = "gpt-4o-2024-08-06"`. *entrypoints* are modules, with what is
+    below them, or `module:function`, that may be run although they are not the project's own code.
     """
 
     root: Path = field(default_factory=Path)
@@ -186,10 +187,17 @@ class Config:
     shared: Path = Path()
     tenant: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    entrypoints: tuple[str, ...] = ()
 
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
         return self.root / folder
+
+    @property
+    def sources(self) -> list[str]:
+        """Where the modules of the project lie: in its root, and in `src` if there is one."""
+        folders = (self.root.resolve(), self.root.resolve() / "src")
+        return [str(folder) for folder in folders if folder.is_dir()]
 
 
 def load_config(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:

@@ -493,6 +493,20 @@ class NotBisected(ReplayError):
         )
 
 
+class NoFork(ReplayError):
+    """Workers fork a process for each replay, and this system cannot."""
+
+    def __init__(self, system: str) -> None:
+        super().__init__(system)
+        self.system = system
+
+    def __str__(self) -> str:
+        return (
+            "Replays in processes of their own need os.fork, which Python does not have on "
+            f"{self.system}: use WSL, Linux or macOS.\nHere, one at a time: replay run EPISODE"
+        )
+
+
 class WorkerLost(ReplayError):
     """A child process that was to replay could not be started."""
 
@@ -573,6 +587,18 @@ class BadEntrypoint(ReplayError):
         return (
             f"{self.entrypoint!r} cannot be run: {self.why}.\n"
             "An entrypoint is written package.module:function; its inputs are keyword arguments."
+        )
+
+
+class ForeignEntrypoint(BadEntrypoint):
+    """The entrypoint is not the project's own code."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entrypoint!r} is not run, as it is not code of this project: {self.why}.\n"
+            "An episode names what is run, so a stranger's can name anything. "
+            "If you mean it, add it in pyproject.toml:\n"
+            f'  [tool.replay]\n  entrypoints = ["{self.entrypoint}"]'
         )
 
 

@@ -29,6 +29,14 @@ WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "any
 """Plugins that inner runs do without: together they take as long to import as all the rest."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep out of the cache of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def standin() -> Iterator[str]:
     """A stand-in in a process of its own; its address, without a path."""

@@ -108,19 +108,25 @@ def test_a_cache_that_cannot_be_written_is_done_without(path, tmp_path):
     assert read_cassette(path, cache=blocked / "cache").interactions == (*ALL, LARGE)
 
 
-def test_it_lies_in_the_project_and_git_does_not_see_it(tmp_path):
-    """In `.replay/cache` beside pyproject.toml; outside of a project there is none."""
+def test_a_project_cannot_bring_one_along(tmp_path, path, monkeypatch):
+    """A pull request with a compiled form in any folder plays what its cassette says, not that."""
 
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     (tmp_path / "pyproject.toml").write_text("")
-    path = tmp_path / "tests" / "cassettes" / "x.yaml"
-    write_anew(path, [LARGE], BEGAN)
-    read_cassette(path)
-    cache = tmp_path / ".replay" / "cache"
+    for folder in (".replay/cache", ".cache/golden-replay/compiled", "."):
+        Compiled(tmp_path / folder).keep(path.read_bytes(), CassetteFile("vcrpy v1", (WHOLE,)))
 
-    assert cache_folder(path) == cache
-    assert compiled(cache).is_file()
-    assert (cache / ".gitignore").read_text().endswith("*\n")
-    assert cache_folder(tmp_path.parent / "x.yaml") is None
+    assert read_cassette(path).interactions == (*ALL, LARGE)
+    assert compiled(tmp_path / "home/golden-replay/compiled").is_file()
+
+
+def test_without_a_home_there_is_none(monkeypatch):
+    """`~` that stands for nothing would be a folder of the project."""
+
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    assert cache_folder() is None
 
 
 def test_small_cassettes_have_none(tmp_path, cache):

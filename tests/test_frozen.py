@@ -1,6 +1,9 @@
 """Frozen-version replay: which recording is meant, what may move, other code, other packages."""
 
 import json
+import shutil
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -171,24 +174,39 @@ def test_manifest_is_told_line_by_line(chat):
     assert how["python"] == "changed"  # the recording was made by no Python at all
 
 
+WHO = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+
+
 def git(project, *arguments):
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-    done = project.run("git", *who, *arguments)
+    done = project.run("git", *WHO, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-@pytest.fixture
-def history(tmp_path):
-    """Six revisions; at the fourth, the program begins to send something else."""
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+SUBFOLDER = ("services/agent", "src/program.py")
 
-    project = project_of(tmp_path, [episode(1, model="m-1")])
+
+@pytest.fixture(params=[("", "program.py"), SUBFOLDER], ids=["whole", "subfolder"])
+def history(request, tmp_path):
+    """
+    Six revisions; at the fourth, the program begins to send something else.
+
+    The project is the whole repository, or a folder in it with its modules in `src`.
+    """
+
+    root, where = tmp_path / request.param[0], request.param[1]
+    root.mkdir(parents=True, exist_ok=True)
+    project = project_of(root, [episode(1, model="m-1")])
+    project.write(where, (root / "program.py").read_text())
+    if where != "program.py":
+        (root / "program.py").unlink()
     project.write(".gitignore", "episodes/\n__pycache__/\n")
-    git(project, "init", "-q")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     revisions = []
     for number in range(6):
         if number == 3:
-            project.edit("program.py", "http://api.test/{n}", "http://api.test/{n}/new")
+            project.edit(where, "http://api.test/{n}", "http://api.test/{n}/new")
         project.write("notes.txt", str(number))
         git(project, "add", "-A")
         git(project, "commit", "-qm", f"Change {number}")
@@ -223,6 +241,30 @@ def test_bisect_finds_the_revision(history):
     assert (refused.returncode, "it does not agree there: DIVERGED" in refused.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("history", [SUBFOLDER], indirect=True)
+def test_revision_without_the_project_is_told(history):
+    """Its folder may be younger than the repository."""
+
+    project, _ = history
+    empty = git(project, "commit-tree", "-m", "Empty", EMPTY_TREE)
+    done = project.replay("frozen", "e0001", "--model", "m-1", "--code", empty)
+
+    assert (done.returncode, "there is no services/agent" in done.stderr) == (2, True), done.stderr
+
+
+def test_without_fork_is_told(tmp_path):
+    """On Windows, what needs no worker works, and what does says so."""
+
+    project = project_of(tmp_path, [BOTH])
+    forkless = "import os; del os.fork, os.killpg, os.setpgid; import replay.cli; replay.cli.main()"
+    command = ("frozen", "e0001", "--model", "m-2024-08-06")
+    here = project.run(sys.executable, "-c", forkless, *command)
+    many = project.run(sys.executable, "-c", forkless, "batch", "--all")
+
+    assert here.returncode == 0, here.stderr
+    assert (many.returncode, many.stderr.count("need os.fork")) == (2, 1), many.stderr
+
+
 def test_unknown_revision_is_told(history):
     """In git's words, exit 2."""
 
@@ -248,10 +290,16 @@ def wheel(folder, version):
     return path
 
 
-def test_with_another_package(tmp_path):
-    """It is seen by the program, and by nothing else."""
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_with_another_package(tmp_path, installer):
+    """It is seen by the program, and by nothing else; uv installs it where there is one."""
 
-    project = project_of(tmp_path, [episode(1, model="m-1")])
+    (tmp_path / "bin").mkdir()
+    if installer == "uv":
+        if not (uv := shutil.which("uv")):
+            pytest.skip("no uv on PATH; pip install uv")
+        (tmp_path / "bin/uv").symlink_to(uv)
+    project = project_of(tmp_path, [episode(1, model="m-1")]).where(PATH=str(tmp_path / "bin"))
     seen = "    import tinylib\n    n += tinylib.VERSION != '2.0'\n    if does"
     project.edit("program.py", "    if does", seen, count=1)
     command = ("frozen", "e0001", "--model", "m-1", "--with")

@@ -4,16 +4,17 @@ import json
 
 import pytest
 
-from replay.config import Config
+from replay.config import load_config
 from replay.engine.replayer import replay_episode
 from replay.engine.versions import resolve
 from replay.episodes.bundle import recording_id
 from replay.episodes.store import Store
 from replay.errors import TeacherForced
-from tests.conftest import InProcess
+from tests.conftest import ROOT, InProcess
 from tests.test_record_replay import record
 
 NEW = "gpt-4.1-2025-04-14"
+CONFIG = load_config(ROOT)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_further_version(project, offline, function):
     done = further(project)
     assert done.returncode == 0, done.stdout + done.stderr
     old, new = recordings(project)
-    replays = [replay_episode(episode(project), Config(), recording=run) for run in (old, new)]
+    replays = [replay_episode(episode(project), CONFIG, recording=run) for run in (old, new)]
 
     assert done.stdout.startswith(f"This will ask {NEW}: about 4 calls, 1,137 tokens, $0.00")
     assert new.manifest.models_answered == (NEW,)
@@ -181,7 +182,7 @@ def test_teacher_forced_is_compared_and_not_replayed(project):
     further(project, "--teacher-forced")
     drift = project.replay("drift", "case", "--json")
     with pytest.raises(TeacherForced) as refused:
-        replay_episode(episode(project), Config(), recording=recordings(project)[1])
+        replay_episode(episode(project), CONFIG, recording=recordings(project)[1])
     sides = json.loads(drift.stdout)["sides"]
 
     assert (drift.returncode, sides["request"], sides["output"]) == (2, "no drift", "no drift")

@@ -194,13 +194,13 @@ def _cut(text):
     return [text[at : at + 5] for at in range(0, len(text), 5)]
 
 
-def test_what_was_fixed_leaves_no_compiled_form(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("")
+def test_what_was_fixed_leaves_no_compiled_form(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path, request = tmp_path / "x.json", {"method": "GET", "uri": "http://x/", "body": "x" * 20_000}
     answer = {"status": {"code": 200}, "headers": {}, "body": {"string": KEY.decode()}}
     path.write_text(json.dumps({"interactions": [{"request": request, "response": answer}]}))
     read_cassette(path)
-    kept = list((tmp_path / ".replay").rglob("*.v*"))
+    kept = list((tmp_path / "cache").rglob("*.v*"))
 
     scan(path, Redaction(), fix=True)
 

@@ -44,6 +44,8 @@ HOMES = {
     "jsonpath": "cassettes",
     "httpx": "cassettes",
     "filelock": "cassettes",
+    "botocore": "cassettes",
+    "platformdirs": "cassettes",
     "brotli": "cassettes",
     "zstandard": "cassettes",
     "genai_prices": "llm",

@@ -73,7 +73,7 @@ def scan(path: Path, rules: Redaction, *, fix: bool = False) -> FileScan:
         return FileScan(str(path), found, unread=error.why)
     except OSError as error:
         return FileScan(str(path), found, unread=f"it cannot be written: {error.strerror}")
-    if folder := cache_folder(path):
+    if folder := cache_folder():
         Compiled(folder).forget(data)
     return FileScan(str(path), found, fixed=True)
 

@@ -1,9 +1,10 @@
 """
 The compiled form of a cassette, so that a suite does not parse the same YAML twice.
 
-It lies in the cache folder under the digest of the cassette's bytes, is made of JSON, numbers and
-the bodies as they are, and is checked before it is used: deleting it, or all of them, is always
-safe. Nothing in it is code.
+It lies under the digest of the cassette's bytes, is made of JSON, numbers and the bodies as they
+are, and is checked before it is used: deleting it, or all of them, is always safe. Nothing in it is
+code. But it is what is played instead of the cassette, so the folder is the user's own and not the
+project's: nobody can send one along.
 
     golden-replay compiled 1 little\\n, which is the format and the machine's order of bytes
     a checksum of all that follows: 4 bytes, big-endian
@@ -95,22 +96,22 @@ class Compiled:
         return self.folder / f"{sha256(data).hexdigest()}.v{FORMAT}"
 
     def _prepare(self) -> None:
-        """Make the folder, keep git away from it, and do not let it grow for ever."""
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
-            (self.folder / ".gitignore").write_text("# Derived by golden-replay.\n*\n", "utf-8")
+        """Make the folder, and do not let it grow for ever."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         there = list(self.folder.glob("*.v*"))
         if len(there) > KEPT:
             for path in sorted(there, key=lambda p: p.stat().st_mtime)[: KEPT // 2]:
                 path.unlink(missing_ok=True)
 
 
-def cache_folder(cassette: Path) -> Path | None:
-    """Where the compiled form of *cassette* belongs: `.replay/cache` in its project, if any."""
-    for folder in cassette.absolute().parents:
-        if (folder / "pyproject.toml").is_file():
-            return folder / ".replay" / "cache"
-    return None
+def cache_folder() -> Path | None:
+    """Find where compiled forms belong: in the cache of this user, who may have no home."""
+    from platformdirs import user_cache_path
+
+    try:
+        return user_cache_path("golden-replay", appauthor=False) / "compiled"
+    except RuntimeError:
+        return None
 
 
 def _is_settled(cassette: CassetteFile) -> bool:

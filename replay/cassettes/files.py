@@ -29,8 +29,7 @@ def read_cassette(path: Path, *, cache: Path | None = None) -> CassetteFile:
     """
     Read a cassette of any known form.
 
-    What takes long is kept in the folder *cache*, by default `.replay/cache` in the project that
-    *path* belongs to, and nowhere if it belongs to none.
+    What takes long is kept in the folder *cache*, by default in the cache of this user.
 
     Raises:
         Damaged: it is not there, not text, cut off, too large, or not a cassette; with the line if
@@ -38,7 +37,7 @@ def read_cassette(path: Path, *, cache: Path | None = None) -> CassetteFile:
 
     """
     data = read_bytes(path)
-    folder = (cache or cache_folder(path)) if len(data) >= WORTH_IT else None
+    folder = (cache or cache_folder()) if len(data) >= WORTH_IT else None
     if folder is None:
         return read_source(path, data).file()
     compiled = Compiled(folder)

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from replay.cassettes.coding import pieces
+from replay.cassettes.signing import signed_again
 from replay.cassettes.tape import Take, Tape
 from replay.model import Failure, Interaction, Request
 
@@ -83,6 +84,7 @@ def _on_the_wire(http: Any, tape: Tape, request: Any, sent: Request) -> Any:
     out = tape.on_the_wire(sent)
     if out == _sent(request):
         return request
+    out = signed_again(out)
     return http.Request(
         out.method,
         out.url,

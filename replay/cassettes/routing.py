@@ -25,6 +25,7 @@ _current: ContextVar[Tape | None] = ContextVar("replay_tape", default=None)
 
 CLIENTS = (
     "aiohttp",
+    "botocore.auth",
     "botocore.awsrequest",
     "httplib2",
     "httpx",
@@ -98,6 +99,10 @@ class _Switchboard:
                 from replay.cassettes.httpx_hook import httpx_patched
 
                 self._patches.enter_context(httpx_patched(client, self.tape_for))
+            elif client.__name__ == "botocore.auth":
+                from replay.cassettes.signing import signers_heard
+
+                self._patches.enter_context(signers_heard(client))
             else:
                 from replay.cassettes.vcr_bridge import vcr_patched
 

@@ -22,6 +22,7 @@ from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
 
 from replay.cassettes.coding import decoded
+from replay.cassettes.signing import signed_again
 from replay.cassettes.tape import Take, Tape
 from replay.errors import NotRewritten
 from replay.model import Failure, Headers, Interaction, Request, Response
@@ -193,6 +194,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
                 raise ConnectionRefusedError(f"{sent.url} is not reached under replay")
             return False
         state = _state(request)
+        made = sent
         if (changed := tape.outgoing(sent)) != sent:
             sent = changed
             request.body = sent.body
@@ -206,7 +208,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
             )
             if (begun := _begun.get()) is not None:
                 begun.append(state.take)
-            _rewrite(request, sent, tape.on_the_wire(sent))
+            _rewrite(request, made, tape.on_the_wire(sent))
         return state.played is not None
 
     def find_requests_with_most_matches(self, request: VcrRequest) -> list[tuple[Any, ...]]:
@@ -241,12 +243,13 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         return tape.take(sent) if tape and tape.records and not tape.ignores(sent.url) else None
 
 
-def _rewrite(request: VcrRequest, sent: Request, outgoing: Request) -> None:
-    """Change what vcrpy's connections are about to send; aiohttp's has it already."""
-    if outgoing is sent:
+def _rewrite(request: VcrRequest, made: Request, outgoing: Request) -> None:
+    """Change what vcrpy's connections are about to send, *made* otherwise; aiohttp's has it."""
+    if outgoing == made:
         return
     if _in_aiohttp.get():
-        raise NotRewritten(f"{sent.method} {sent.url}", "aiohttp")
+        raise NotRewritten(f"{made.method} {made.url}", "aiohttp")
+    outgoing = signed_again(outgoing)
     request.uri, request.body = outgoing.url, outgoing.body
     request.headers = dict(outgoing.headers)
 

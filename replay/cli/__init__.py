@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from replay.cli import batch, cassettes, drift, episodes, frozen, golden, init, store
 from replay.cli.context import of_tenant
 from replay.config import load_config
 from replay.errors import ReplayError, shown
 
+_VERBS = {
+    "batch": ("batch",),
+    "cassettes": ("cassettes",),
+    "drift": ("drift",),
+    "episodes": ("run", "record", "list", "show", "search", "tag", "import", "export"),
+    "frozen": ("frozen", "bisect"),
+    "golden": ("normalize", "review", "goldens"),
+    "init": ("init",),
+    "store": ("verify", "gc", "backup", "restore", "merge"),
+}
+"""The modules of this package, and the verbs in each."""
 
-class _Group(click.Group):
-    """Turns every error we know into its sentence and exit code 2."""
+_HOMES = {verb: module for module, verbs in _VERBS.items() for verb in verbs}
+_OF_TENANTS = ("drift", "episodes", "frozen", "store")
+_FEWER_COLLECTIONS = 100_000
+
+
+class _Verbs(click.Group):
+    """
+    Imports a verb when it is used, and turns every error we know into its sentence and exit code 2.
+    """
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _HOMES and cmd_name not in self.commands:
+            home = _HOMES[cmd_name]
+            for command in import_module(f"replay.cli.{home}").COMMANDS:
+                self.add_command(of_tenant(command) if home in _OF_TENANTS else command)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -28,7 +57,7 @@ class _Group(click.Group):
             ctx.exit(130)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="golden-replay")
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -41,15 +70,7 @@ def main(ctx: click.Context) -> None:
 
     Exit codes: 0 agreed, 1 drifted, 2 could not tell.
     """
+    gc.set_threshold(_FEWER_COLLECTIONS)  # importing an SDK leaves no garbage, but much to look at
     config = load_config(environ=os.environ)
-    sys.path.insert(0, str(config.root.resolve()))
+    sys.path[:0] = config.sources
     ctx.obj = config
-
-
-main.add_command(batch.batch)
-main.add_command(cassettes.cassettes)
-main.add_command(init.init)
-for _command in (*episodes.COMMANDS, *store.COMMANDS, *drift.COMMANDS, *frozen.COMMANDS):
-    main.add_command(of_tenant(_command))
-for _command in golden.COMMANDS:
-    main.add_command(_command)

@@ -242,3 +242,6 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
             file.write(summary(report))
     show_batch(report, console())
     sys.exit(report.exit_code)
+
+
+COMMANDS = (batch,)

@@ -122,3 +122,6 @@ def orphans(config: Config, delete: bool) -> NoReturn:
     from replay.golden.orphans import find_orphans
 
     end_with_orphans(find_orphans(config), delete=delete)
+
+
+COMMANDS = (cassettes,)

@@ -53,6 +53,7 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
     """
     from replay.engine.frozen import Acknowledged, Policy, held, judged
     from replay.engine.manifest import code_version
+    from replay.engine.replayer import replay_episode
     from replay.engine.wire import Task
     from replay.reports.frozen import show_frozen
     from replay.reports.terminal import console
@@ -60,15 +61,14 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
     found, recording = _resolved(config, episode, options["version"])
     path = options["acknowledged"] or config.path(config.episodes) / "acknowledged.json"
     acknowledged = Acknowledged(path)
-    task = Task(
-        episode,
-        _id(recording),
-        _shipped(found, recording),
-        adopts=options["policy"] == Policy.AUTO_UPGRADE,
-    )
+    adopts = options["policy"] == Policy.AUTO_UPGRADE
     with ExitStack() as stack:
         folder = _folder(stack, config, options["code"])
-        replay = _replay(config, folder, options["packages"], task)
+        if options["code"] or options["packages"]:
+            task = Task(episode, _id(recording), _shipped(found, recording), adopts=adopts)
+            replay = _elsewhere(config, folder, options["packages"], task)
+        else:
+            replay = replay_episode(found, config, recording=recording, adopts=adopts)
         code = code_version(folder)
     if options["acknowledge"]:
         acknowledged.add(episode, replay.moved)
@@ -133,7 +133,8 @@ def _folder(stack: ExitStack, config: Config, revision: str | None) -> Path:
     return stack.enter_context(worktree(config.root, revision)) if revision else config.root
 
 
-def _replay(config: Config, folder: Path, packages: tuple[str, ...], task: Task) -> Replay:
+def _elsewhere(config: Config, folder: Path, packages: tuple[str, ...], task: Task) -> Replay:
+    """Replay in a process of its own, which sees other code or other packages."""
     from replay.engine.child import Worker
     from replay.engine.elsewhere import overlay, with_overlay
 

@@ -178,3 +178,6 @@ def _add(addition: Addition) -> None:
 
 def _short(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+COMMANDS = (init,)

@@ -39,19 +39,23 @@ def bisect(root: Path, good: str, bad: str, replay_in: ReplayIn) -> Culprit:
         if not (replay := replay_in(folder)).outcome.agreed:
             raise NotBisected(good, f"it does not agree there: {replay.outcome.kind}")
     with worktree(root, bad) as folder:
-        seen = {_head(folder): replay_in(folder)}
-        if seen[_head(folder)].outcome.agreed:
+        top = Path(git(folder, "rev-parse", "--show-toplevel"))
+        seen = {_head(top): replay_in(folder)}
+        if seen[_head(top)].outcome.agreed:
             raise NotBisected(bad, "it still agrees there")
-        said = git(folder, "bisect", "start", bad, good)
+        said = git(top, "bisect", "start", bad, good)
         try:
             while not (found := re.search(r"^([0-9a-f]{40,}) is the first bad commit", said, re.M)):
                 if "first bad commit could be any of" in said:
-                    raise NotBisected(_head(folder), "what is left cannot be replayed")
-                replay = seen[_head(folder)] = replay_in(folder)
-                said = git(folder, "bisect", _verdict(replay))
-            subject = git(folder, "log", "-1", "--format=%s", found[1])
+                    raise NotBisected(_head(top), "what is left cannot be replayed")
+                verdict = "skip"
+                if folder.is_dir():  # a project is not in every revision of its repository
+                    replay = seen[_head(top)] = replay_in(folder)
+                    verdict = _verdict(replay)
+                said = git(top, "bisect", verdict)
+            subject = git(top, "log", "-1", "--format=%s", found[1])
         finally:
-            git(folder, "bisect", "reset")
+            git(top, "bisect", "reset")
     return Culprit(found[1], subject, seen[found[1]])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from replay.canonical import content_hash
 from replay.commands import output_of
+from replay.errors import CommandFailed
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def worktree(root: Path, revision: str) -> Iterator[Path]:
     Check *revision* of the repository of *root* out, elsewhere; yields what *root* is there.
 
     Raises:
-        CommandFailed: there is no such revision, or no repository.
+        CommandFailed: there is no such revision, or no repository, or *root* is not there yet.
 
     """
     top = Path(git(root, "rev-parse", "--show-toplevel"))
@@ -30,8 +31,11 @@ def worktree(root: Path, revision: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         tree = Path(folder) / "tree"
         git(root, "worktree", "add", "--detach", str(tree), commit)
+        inside = root.resolve().relative_to(top.resolve())
         try:
-            yield tree / root.resolve().relative_to(top.resolve())
+            if not (tree / inside).is_dir():
+                raise CommandFailed(f"git checkout {revision}", f"there is no {inside} in it")
+            yield tree / inside
         finally:
             git(root, "worktree", "remove", "--force", str(tree))
 

@@ -11,28 +11,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from replay.config import Config
 from replay.engine.apps import is_app, sender
-from replay.errors import BadEntrypoint, NotJson
+from replay.engine.own import check_function, check_module
+from replay.errors import BadEntrypoint, ForeignEntrypoint, NotJson
 from replay.model import Json
 
 Function = Callable[..., Any]
 
 
-def load_entrypoint(name: str) -> Function:
+def load_entrypoint(name: str, config: Config | None = None) -> Function:
     """
     Import what *name* points at; an ASGI app becomes the function that sends it one request.
 
-    A name that ends in `()` is that of a function that makes the app.
+    A name that ends in `()` is that of a function that makes the app. With *config*, it has to be
+    code of that project.
 
     Raises:
         BadEntrypoint: it is not written as it should be, or not there, or not callable.
+        ForeignEntrypoint: it is not the project's own code.
 
     """
     module_name, colon, attribute = name.removesuffix("()").partition(":")
     if not (module_name and colon and attribute):
         raise BadEntrypoint(name, "it is not written package.module:function")
     try:
+        if config:
+            check_module(name, module_name, config)
         found: Any = importlib.import_module(module_name)
+    except ForeignEntrypoint:
+        raise
     except Exception as error:
         raise BadEntrypoint(name, f"{type(error).__name__}: {error}") from error
     for part in attribute.split("."):
@@ -41,6 +49,8 @@ def load_entrypoint(name: str) -> Function:
         found = getattr(found, part)
     if not callable(found):
         raise BadEntrypoint(name, "it is not callable")
+    if config:
+        check_function(name, found, config)
     function: Function = found() if name.endswith("()") else found
     return sender(function) if is_app(function) else function
 

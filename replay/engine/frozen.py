@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from replay.atomic import write_atomic
 from replay.canonical import content_hash
 from replay.engine.replayer import Moved, Replay
 from replay.errors import Damaged
-from replay.model import Json, Kind, Manifest, Outcome
+from replay.model import Difference, Json, Kind, Manifest, Outcome
 
 MAY_MOVE = frozenset(("prompt", "tools"))
 
@@ -101,7 +101,7 @@ def held(manifest: Manifest, replay: Replay, code: tuple[str, bool]) -> tuple[He
         Held("model", "enforced", ", ".join(manifest.models_answered) or "none"),
         Held("clock", "enforced", manifest.clock),
         Held("seed", "enforced", str(manifest.seed)),
-        *(Held(f"environment {k}", "enforced", v) for k, v in manifest.environment.items()),
+        *(_variable(k, v, changes) for k, v in manifest.environment.items()),
         Held("sampling", _how("parameters" in moved), _short(manifest.sampling)),
         Held("prompts", _how("prompt" in moved), manifest.prompts or "none"),
         Held("tools", _how("tools" in moved), manifest.tools or "none"),
@@ -112,6 +112,13 @@ def held(manifest: Manifest, replay: Replay, code: tuple[str, bool]) -> tuple[He
         now = str(changes[name].now) if name in changes else ""
         lines.append(Held(name, _how(name in changes), version, now))
     return tuple(lines)
+
+
+def _variable(name: str, value: str, changes: Mapping[str, Difference]) -> Held:
+    line = f"environment {name}"
+    if line in changes:
+        return Held(line, "changed", value, str(changes[line].now))
+    return Held(line, "enforced", value)
 
 
 def _code(manifest: Manifest, now: tuple[str, bool]) -> Held:

@@ -50,6 +50,7 @@ def record_entrypoint(
     Raises:
         OtherEpisode: an episode of that name is there, and is another case.
         BadEntrypoint: it is not there, or does not take the inputs.
+        ForeignEntrypoint: it is not code of the project.
         RunRaised: the run ended in an exception, and *keep_errors* is off; nothing was added.
 
     """
@@ -67,7 +68,8 @@ def record_entrypoint(
             unrecorded=unrecorded.append,
         ) as run:
             run.entrypoint, run.inputs, run.further = case.entrypoint, case.inputs, further
-            function = load_entrypoint(case.entrypoint)  # under the pinned clock, as in a replay
+            # under the pinned clock, as in a replay
+            function = load_entrypoint(case.entrypoint, config)
             check_inputs(case.entrypoint, function, case.inputs)
             run.begin()
             run.output = plain(run_entrypoint(function, case.inputs))

@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -17,6 +18,8 @@ from replay.commands import output_of
 from replay.errors import CommandFailed
 from replay.llm.calls import Call, read_call
 from replay.model import Difference, Further, Interaction, Json, Manifest
+
+_VERSION = re.compile(r"^Version: (.+)$", re.MULTILINE)
 
 
 def build_manifest(
@@ -63,21 +66,32 @@ def chosen_environment(names: Iterable[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def changes_since(manifest: Manifest) -> tuple[Difference, ...]:
-    """List what the manifest names and this process has otherwise: Python, packages, code."""
+def changes_since(manifest: Manifest, kept: Iterable[str]) -> tuple[Difference, ...]:
+    """
+    List what the manifest names and this process has otherwise: Python, packages, variables.
+
+    Of the variables, those that are *kept* were put back.
+    """
     now = {"python": platform.python_version(), "recorder": replay.__version__}
     then = {"python": manifest.python, "recorder": manifest.recorder}
     for name, version in manifest.packages.items():
         then[name], now[name] = version, _version(name)
+    for name in manifest.environment.keys() - set(kept):
+        then[f"environment {name}"] = manifest.environment[name]
+        now[f"environment {name}"] = os.environ.get(name, "(not set)")
     return differences(then, now)
 
 
 @functools.cache
 def _version(package: str) -> str:
+    """Look up which version is installed; `importlib.metadata.version` parses all it reads."""
     try:
-        return importlib.metadata.version(package)
+        found = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError:
         return "(not installed)"
+    text = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
+    version = _VERSION.search(text)
+    return version[1] if version else found.version
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:

@@ -119,6 +119,7 @@ def replay_episode(
     Raises:
         UnknownRecording: it has none.
         BadEntrypoint: its entrypoint is not there any more, or does not take its inputs.
+        ForeignEntrypoint: its entrypoint is not code of the project of *config*.
         TeacherForced: *recording* is not that of a program.
 
     """
@@ -162,7 +163,7 @@ def _run(
         begun = time.perf_counter()
         try:
             clock.seed()
-            function = load_entrypoint(episode.entrypoint)
+            function = load_entrypoint(episode.entrypoint, config)
             check_inputs(episode.entrypoint, function, episode.inputs)
             clock.seed()
             begun = time.perf_counter()
@@ -253,7 +254,7 @@ def _report(
         saved_tokens=sum(c.tokens.sent + c.tokens.received for c in map(read_call, saved) if c),
         saved_dollars=total(filter(None, map(read_call, saved)), at),
         output=ended.output,
-        changes=changes_since(recording.manifest),
+        changes=changes_since(recording.manifest, config.environment),
         seconds=ended.seconds,
         recorded_seconds=recording.elapsed,
         moved=tuple(Moved(index + 1, *found) for index, found in sorted(tape.moved().items())),

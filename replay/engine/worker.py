@@ -21,17 +21,16 @@ import os
 import select
 import signal
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from replay.config import Config, load_config
+from replay.engine.own import is_library
 from replay.engine.replayer import replay_episode
 from replay.engine.versions import resolve
 from replay.engine.wire import Task, replay_json, stopped
@@ -45,8 +44,6 @@ _USED_BY_EVERY_REPLAY = (
     "pydantic_core",
     "replay.cassettes.httpx_hook",
 )
-_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib"))
-_INSTALLED = frozenset(("site-packages", "dist-packages"))
 _TAIL = 2_000
 _LOOK = 0.5
 
@@ -251,12 +248,7 @@ def _is_library(name: str) -> bool:
     if spec is None or name.partition(".")[0] == "replay":
         return True
     places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-    return all(
-        place in ("built-in", "frozen")
-        or place.startswith(_LIBRARIES)
-        or not _INSTALLED.isdisjoint(Path(place).parts)
-        for place in places
-    )
+    return all(map(is_library, places))
 
 
 def ending(who: str, code: int) -> str:
@@ -292,7 +284,7 @@ def main() -> None:
     warms = parser.parse_args().warm
     requests, answers = _own_pipes()
     config = load_config(environ=os.environ)
-    sys.path.insert(0, str(config.root.resolve()))
+    sys.path[:0] = config.sources
     with suppress(EOFError):
         _Server(config, requests, answers, warms=warms).serve()
 

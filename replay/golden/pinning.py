@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import SimpleNamespace
@@ -94,18 +94,19 @@ def pinned(
 
 
 @contextmanager
-def environment(values: Mapping[str, str], names: Iterable[str] = ()) -> Iterator[None]:
+def environment(values: Mapping[str, str], names: Collection[str] = ()) -> Iterator[None]:
     """
-    Set the variables *values*; take away those of *names* that are not among them.
+    Give the variables *names* their *values*, and take away those that have none.
 
-    API keys that are missing here are filled with a placeholder: the SDKs ask for one, and under
-    replay nothing is sent.
+    No other is set, whatever *values* holds: it may come from a stranger. API keys that are missing
+    here are filled with a placeholder: the SDKs ask for one, and under replay nothing is sent.
     """
     missing = {name: _PLACEHOLDER for name in API_KEYS if name not in os.environ}
-    before = {name: os.environ.get(name) for name in {*names, *values, *missing}}
+    chosen = {name: values[name] for name in names if name in values}
+    before = {name: os.environ.get(name) for name in {*names, *missing}}
     for name in names:
         os.environ.pop(name, None)
-    os.environ.update({**missing, **values})
+    os.environ.update({**missing, **chosen})
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from replay.model import Interaction, Request
 
 _VARIABLES = {
     "azure": ("AZURE_OPENAI_API_KEY",),
+    "bedrock": ("AWS_BEARER_TOKEN_BEDROCK",),
     "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
