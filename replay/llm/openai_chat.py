@@ -26,7 +26,7 @@ _SPELLING = spelled(
     frequency_penalty="frequency_penalty",
     reasoning_effort="reasoning_effort reasoning.effort",
 )
-_NEWER = {**_SPELLING, "max_tokens": ("max_completion_tokens", "max_tokens")}
+_NEWER = _SPELLING | spelled(max_tokens="max_completion_tokens max_tokens")
 _PATHS = ("/chat/completions", "/completions", "/embeddings")
 _SYSTEM = ("system", "developer")
 _BESIDE_TEXT = (
@@ -91,6 +91,8 @@ def read_message(turn: dict[str, Any]) -> Message:
 
 def read_tokens(usage: Json) -> Tokens:
     """Read the usage, in the names of chat and of responses."""
+    if not usage:
+        return Tokens()
     sent = count(usage, "prompt_tokens") or count(usage, "input_tokens")
     received = count(usage, "completion_tokens") or count(usage, "output_tokens")
     read = at(usage, "prompt_tokens_details") or at(usage, "input_tokens_details")
@@ -160,7 +162,9 @@ def _parts(turn: dict[str, Any]) -> Iterator[Part]:
     yield from map(tool_call, objects(turn, "tool_calls"))
     if isinstance(turn.get("function_call"), dict):
         yield tool_call(turn["function_call"])
-    yield from (Other({name: turn[name]}) for name in _BESIDE_TEXT if turn.get(name))
+    for name in _BESIDE_TEXT:
+        if turn.get(name):
+            yield Other({name: turn[name]})
 
 
 def _answer(choice: dict[str, Any]) -> Message:
