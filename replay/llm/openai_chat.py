@@ -29,6 +29,7 @@ _SPELLING = spelled(
 _NEWER = _SPELLING | spelled(max_tokens="max_completion_tokens max_tokens")
 _PATHS = ("/chat/completions", "/completions", "/embeddings")
 _SYSTEM = ("system", "developer")
+_PLAIN = frozenset(("role", "content"))
 _BESIDE_TEXT = (
     "reasoning_content",
     "reasoning",
@@ -116,19 +117,21 @@ def prompts(sent: dict[str, Any], *names: str) -> Iterator[Message]:
             yield _prompt(value)
 
 
-def content(value: Json) -> Iterator[Part]:
+def content(value: Json) -> list[Part]:
     """Read what stands in `content`: a text, or parts of which the type is named."""
     if isinstance(value, str):
-        yield value
-    for part in value if isinstance(value, list) else ():
-        if isinstance(part, str):
-            yield part
-        elif text(part, "type").endswith("text") and isinstance(at(part, "text"), str):
-            yield text(part, "text")
-        elif text(part, "type") == "refusal":
-            yield Refusal(text(part, "refusal"))
-        else:
-            yield Other(part)
+        return [value]
+    return list(map(_part, value)) if isinstance(value, list) else []
+
+
+def _part(part: Json) -> Part:
+    if isinstance(part, str):
+        return part
+    if text(part, "type").endswith("text") and isinstance(at(part, "text"), str):
+        return text(part, "text")
+    if text(part, "type") == "refusal":
+        return Refusal(text(part, "refusal"))
+    return Other(part)
 
 
 def tool_call(call: dict[str, Any]) -> ToolCall:
@@ -155,16 +158,17 @@ def _operation(it: Exchange) -> str:
     return "completions" if completes or "prompt" in it.sent else "chat"
 
 
-def _parts(turn: dict[str, Any]) -> Iterator[Part]:
-    yield from content(turn.get("content"))
+def _parts(turn: dict[str, Any]) -> list[Part]:
+    parts = content(turn.get("content"))
+    if turn.keys() <= _PLAIN:
+        return parts
     if refusal := text(turn, "refusal"):
-        yield Refusal(refusal)
-    yield from map(tool_call, objects(turn, "tool_calls"))
+        parts.append(Refusal(refusal))
+    parts += map(tool_call, objects(turn, "tool_calls"))
     if isinstance(turn.get("function_call"), dict):
-        yield tool_call(turn["function_call"])
-    for name in _BESIDE_TEXT:
-        if turn.get(name):
-            yield Other({name: turn[name]})
+        parts.append(tool_call(turn["function_call"]))
+    parts += (Other({name: turn[name]}) for name in _BESIDE_TEXT if turn.get(name))
+    return parts
 
 
 def _answer(choice: dict[str, Any]) -> Message:
