@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -22,7 +23,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench.tables import Figure, Table, medians, show, timed
+from bench.tables import Figure, Table, figure, medians, show, timed
 from bench.traffic import interactions
 from replay.canonical import json_body
 from replay.cassettes.files import read_cassette, write_anew
@@ -120,24 +121,18 @@ def sizes(folder: Path, recording: Recording) -> dict[str, int]:
     with Store(path) as store:
         store.add(Episode("run", "bench:run", {}, (recording,)))
     return {
-        "wire": sum(map(_wire, recording.interactions)),
+        "wire": sum(len(body) for item in recording.interactions for body in _bodies(item)),
         "yaml": yaml.stat().st_size,
         "store": path.stat().st_size,
         "grown": path.stat().st_size - empty,
     }
 
 
-def _wire(item: Interaction) -> int:
-    return len(item.request.body) + len(item.response.body if item.response else b"")
-
-
-def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> dict[str, Figure]:
+def ingest(folder: Path, rounds: int, recordings: list[Recording]) -> dict[str, Figure]:
     """Seconds an interaction: into the store, and its bodies alone into a table of two columns."""
-    made = interactions(count)
-    episodes = [
-        Episode(f"e{start}", "m:f", {}, (Recording(MANIFEST, tuple(made[start : start + each])),))
-        for start in range(0, count, each)
-    ]
+    episodes = [Episode(f"e{n}", "m:f", {}, (found,)) for n, found in enumerate(recordings)]
+    bodies = [[_bodies(item) for item in found.interactions] for found in recordings]
+    count = sum(map(len, bodies))
 
     def ours() -> float:
         with Store(folder / f"{time.monotonic_ns()}.db") as store:
@@ -148,36 +143,52 @@ def ingest(folder: Path, rounds: int, count: int = 5_000, each: int = 100) -> di
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("CREATE TABLE wire (sent BLOB, got BLOB)")
-        rows = [(item.request.body, item.response.body) for item in made if item.response]
         try:
-            return timed(lambda: _insert(db, rows, each)) / count
+            return timed(lambda: [_insert(db, rows) for rows in bodies]) / count
         finally:
             db.close()
 
     return medians(rounds, {"executemany": raw, "replay": ours})
 
 
-def _insert(db: sqlite3.Connection, rows: list[Any], each: int) -> None:
-    for start in range(0, len(rows), each):
-        db.execute("BEGIN IMMEDIATE")
-        db.executemany("INSERT INTO wire VALUES (?, ?)", rows[start : start + each])
-        db.execute("COMMIT")
+def runs(each: int, count: int = 5_000) -> list[Recording]:
+    """Make up *count* calls of 1.5 kB, so many *each* run."""
+    made = interactions(count)
+    return [Recording(MANIFEST, tuple(made[at : at + each])) for at in range(0, count, each)]
 
 
-def lookup(folder: Path, episodes: int, loads: int = 200) -> float:
-    """Seconds to find and load one episode of two calls in a store of *episodes*."""
-    made = interactions(2 * episodes)
+def _bodies(item: Interaction) -> tuple[bytes, bytes]:
+    return item.request.body, item.response.body if item.response else b""
+
+
+def _insert(db: sqlite3.Connection, rows: list[tuple[bytes, bytes]]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany("INSERT INTO wire VALUES (?, ?)", rows)
+    db.execute("COMMIT")
+
+
+def lookup(folder: Path, sizes: tuple[int, ...], loads: int = 400) -> dict[str, Figure]:
+    """Seconds to find and load one episode of two calls in stores of so many; they take turns."""
     chance = random.Random(0)
-    with Store(folder / f"{episodes}.db") as store:
-        with store.file.writing():
-            for number in range(episodes):
-                pair = tuple(made[2 * number : 2 * number + 2])
-                store.add(Episode(f"e{number}", "m:f", {}, (Recording(MANIFEST, pair),)))
-        names = [f"e{chance.randrange(episodes)}" for _ in range(loads)]
-        for name in names[:20]:
-            store.get(name)
-        taken = sorted(timed(lambda name=name: store.get(name)) for name in names)
-    return taken[loads // 2]
+    with ExitStack() as stack:
+        stores = {size: stack.enter_context(_filled(folder, size)) for size in sizes}
+        chosen = {size: [f"e{chance.randrange(size)}" for _ in range(loads)] for size in sizes}
+        taken: dict[int, list[float]] = {size: [] for size in sizes}
+        for turn in range(loads):
+            for size, store in stores.items():
+                name = chosen[size][turn]
+                taken[size].append(timed(lambda s=store, n=name: s.get(n)))
+    return {f"of {size:,}": figure(found[loads // 10 :]) for size, found in taken.items()}
+
+
+def _filled(folder: Path, episodes: int) -> Store:
+    made = interactions(2 * episodes)
+    store = Store(folder / f"{episodes}.db")
+    with store.file.writing():
+        for number in range(episodes):
+            pair = tuple(made[2 * number : 2 * number + 2])
+            store.add(Episode(f"e{number}", "m:f", {}, (Recording(MANIFEST, pair),)))
+    return store
 
 
 def round_trips(folder: Path, corpus: Path) -> dict[str, Any]:
@@ -218,8 +229,15 @@ def tables(rounds: int, many: int = 10_000) -> Iterator[Table]:
         folder = Path(name)
         size = {k: Figure(v) for k, v in sizes(folder, agent_run(40)).items()}
         yield Table("size of an episode of 40 turns", "yaml", {"bytes": size}, unit="B")
-        yield Table("store an interaction", "executemany", {"100 a run": ingest(folder, rounds)})
-        loads = {f"of {count:,}": Figure(lookup(folder, count)) for count in (100, many)}
+        stored = {
+            "100 a run": ingest(folder, rounds, runs(100)),
+            "1 a run": ingest(folder, rounds, runs(1, 1_000)),
+            "an agent's 40 turns": ingest(folder, rounds, [agent_run(40, n) for n in range(4)]),
+        }
+        told = (f"{row['replay'].per_second:,.0f} ({name})" for name, row in stored.items())
+        note = f"interactions a second: {', '.join(told)}"
+        yield Table("store an interaction", "executemany", stored, note=note)
+        loads = lookup(folder, (100, many))
         yield Table("load an episode", "of 100", {"two calls": loads})
 
 

@@ -23,6 +23,11 @@ class Figure:
     median: float
     spread: float = 0.0
 
+    @property
+    def per_second(self) -> float:
+        """How many of what took so long there are in a second."""
+        return 1 / self.median
+
 
 @dataclass(frozen=True)
 class Goal:

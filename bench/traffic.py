@@ -70,7 +70,8 @@ def answer(n: int) -> bytes:
     message = {"role": "assistant", "content": f"{n}: {FILLER}"}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     found = {"id": f"chatcmpl-{n}", "object": "chat.completion", "created": 1, "model": "gpt-4o"}
-    return json.dumps(found | {"choices": [choice]}).encode()
+    usage = {"prompt_tokens": 180, "completion_tokens": 150, "total_tokens": 330}
+    return json.dumps(found | {"choices": [choice], "usage": usage}).encode()
 
 
 def interactions(count: int) -> list[Interaction]:

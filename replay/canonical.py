@@ -50,7 +50,7 @@ def content_hash(value: object) -> str:
     >>> content_hash({"a": 1}) == content_hash({"a": 1}) != content_hash({"a": 2})
     True
     """
-    return _digest(canonical_json(_plain(value)).encode("utf-8", "surrogatepass"))
+    return _digest(_HASHED.encode(value).encode("utf-8", "surrogatepass"))
 
 
 def bytes_hash(data: bytes) -> str:
@@ -237,19 +237,14 @@ def _without_boundary(body: bytes, content_type: str) -> bytes:
     return re.sub(rb"(?m)^--" + name + rb"(?=(?:--)?\r?$)", b"--boundary", body)
 
 
-def _plain(value: Any) -> Any:
+def _content(value: Any) -> Any:
+    """Write what JSON has no form for: bytes as their hash, a dataclass as its members."""
     kind = type(value)
-    if kind in _SCALARS:
-        return value
     if kind is bytes:
         return {"bytes": _digest(value)}
-    if kind is tuple or kind is list:
-        return [_plain(item) for item in value]
-    if kind is dict:
-        return {key: _plain(item) for key, item in value.items()}
     if hasattr(kind, "__dataclass_fields__"):
-        return {name: _plain(item) for name, item in members(value).items()}
-    return value
+        return members(value)
+    raise TypeError(f"{kind.__name__} has no content to hash")
 
 
 def members(value: Any) -> dict[str, Any]:
@@ -259,9 +254,11 @@ def members(value: Any) -> dict[str, Any]:
     A field that came later is marked `unless_empty`, so that older content keeps its name.
     """
     kind: Any = type(value)
-    names = _members(kind)
-    found = {name: getattr(value, name) for name, _ in names}
-    return {name: found[name] for name, unless_empty in names if found[name] or not unless_empty}
+    return {
+        name: found
+        for name, unless_empty in _members(kind)
+        if (found := getattr(value, name)) or not unless_empty
+    }
 
 
 @cache
@@ -269,7 +266,14 @@ def _members(kind: Any) -> tuple[tuple[str, bool], ...]:
     return tuple((f.name, "unless_empty" in f.metadata) for f in dataclasses.fields(kind))
 
 
-_SCALARS = frozenset((str, int, float, bool, type(None)))
+# As `canonical_json`; our dataclasses hold no cycle to look for.
+_HASHED = json.JSONEncoder(
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    check_circular=False,
+    default=_content,
+)
 
 
 def _digest(data: bytes) -> str:

@@ -4,6 +4,7 @@ import binascii
 import json
 import struct
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,6 +12,8 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -887,6 +890,29 @@ def test_each_provider_has_its_prices(provider, model):
     cached = dollars(Call(provider, "chat", model, tokens=Tokens(1000, 100, cached=900)), NOW)
 
     assert plain >= cached > 0
+
+
+@pytest.mark.parametrize("tokens", [Tokens(900, 70, 500, 0, 300), Tokens(900_000, 70, 1, 0, 20)])
+def test_a_price_is_to_the_last_digit_what_the_list_works_out(tokens):
+    """Whether a token has one price, or is dearer in a long prompt."""
+    usage = Usage(
+        input_tokens=tokens.sent,
+        output_tokens=tokens.received,
+        cache_read_tokens=tokens.cached,
+        cache_write_tokens=tokens.stored,
+    )
+    listed = [(p.id, m.id) for p in get_snapshot().providers for m in p.models][::9]
+    wanted, found = {}, {}
+    for provider, model in listed:
+        found[provider, model] = dollars(Call(provider, "chat", model, tokens=tokens), NOW)
+        with suppress(LookupError, ValueError):
+            price = calc_price(
+                usage, model, provider_id=provider, genai_request_timestamp=NOW
+            ).total_price
+            wanted[provider, model] = price
+
+    assert len(wanted) > 100
+    assert wanted == {key: price for key, price in found.items() if price is not None}
 
 
 @pytest.mark.parametrize(

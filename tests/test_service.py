@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -99,6 +100,28 @@ def episodes(project):
 
 def sent(episode):
     return [json.loads(i.request.body) for i in episode.current.interactions]
+
+
+TESTS = """
+from starlette.testclient import TestClient
+from service import app
+
+def test_upload():
+    with TestClient(app) as client:
+        assert client.post("/upload", content=b"one").content == b"eno"
+"""
+
+
+@pytest.mark.parametrize(("said", "recorded"), [("", 0), ("on", 1)])
+def test_a_test_client_records_only_where_that_is_asked_for(home, said, recorded):
+    """What unit tests send to an app is not the traffic of the service."""
+
+    home.write("service.py", APP).write("test_service.py", TESTS)
+
+    ran = home.where(REPLAY_RECORD=said).pytest()
+
+    assert ran.returncode == 0, ran.stdout
+    assert len(episodes(home) if (home.root / "episodes").exists() else ()) == recorded
 
 
 # In code ------------------------------------------------------------------------------------------
@@ -406,13 +429,16 @@ print(json.dumps([one.outcome.kind for one in found]))
 """
 
 
+UVICORN = "uvicorn service:app --fd {}"
+
+
 class Server:
     """A real uvicorn in a process of its own, on a socket that listened before it started."""
 
-    def __init__(self, project, before=None):
+    def __init__(self, project, before=None, command=UVICORN):
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            fd = str(listener.fileno())
-            command = [sys.executable, "-m", "uvicorn", "service:app", "--fd", fd]
+            module = command.format(listener.fileno()).split()
+            command = [sys.executable, "-m", *module]
             self.process = subprocess.Popen(
                 command,
                 cwd=project.root,
@@ -478,6 +504,78 @@ def test_requests_of_a_served_app_are_episodes_that_replay_offline(home):
     outcomes, log = done(home.where(UPSTREAM=url, OPENAI_API_KEY=""), REPLAYED)
     assert len(outcomes) == 5
     assert set(outcomes) <= {"IDENTICAL", "EQUIVALENT"}, (outcomes, log)
+
+
+WORKERS_APP = """
+import os
+import httpx
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from replay.asgi import RecordingMiddleware
+
+URL = os.environ["UPSTREAM"]
+
+class Question(BaseModel):
+    text: str
+
+app = FastAPI()
+app.add_middleware(RecordingMiddleware, name="ask")
+
+@app.post("/ask")
+async def ask(question: Question, response: Response):
+    response.headers["server-timing"] = str(os.getpid())  # which a recording leaves out
+    async with httpx.AsyncClient() as client:
+        echo = await client.post(URL, json=question.text)
+    return {"answer": echo.json()}
+
+@app.get("/stream")
+async def stream():
+    async def lines():
+        async with httpx.AsyncClient() as client, client.stream("GET", URL) as answer:
+            async for line in answer.aiter_lines():
+                yield line
+    return StreamingResponse(lines(), media_type="text/plain")
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"{UVICORN} --workers 2",
+        "gunicorn service:app --bind fd://{} --workers 2 -k uvicorn_worker.UvicornWorker",
+    ],
+    ids=["uvicorn", "gunicorn"],
+)
+def test_workers_of_a_server_lose_nothing_when_it_is_stopped(home, command):
+    """Each request is one episode, whichever worker had it, and so is the one still answered."""
+
+    asked, workers = [], set()
+
+    def ask(number):
+        answer = httpx.post(f"{at.client.base_url}/ask", json={"text": f"{number}?"}, timeout=30)
+        asked.append(answer.json()["answer"])
+        workers.add(answer.headers["server-timing"])
+
+    with serving_upstream() as url, ThreadPoolExecutor(8) as pool:
+        project = home.where(UPSTREAM=url).write("service.py", WORKERS_APP)
+        with Server(project, command=command) as at:
+            while len(workers) < 2 and len(asked) < 400:
+                list(pool.map(ask, range(len(asked), len(asked) + 20)))
+            with at.client.stream("GET", "/stream") as streamed:
+                pieces = streamed.iter_text()
+                first = next(pieces)
+                at.process.terminate()
+                Upstream.may.release(2)
+                rest = "".join(pieces)
+            log = at.stopped()
+
+    assert (len(workers), first, rest) == (2, "one", "two"), log
+    answers = [episode.current.output["body"] for episode in episodes(home)]
+    assert sorted(a["answer"] for a in answers if a != "onetwo") == sorted(asked), log
+    assert answers.count("onetwo") == 1
+    last_two = REPLAYED.replace("store.ids()", "store.ids()[-2:]")
+    assert done(project, last_two)[0] == ["IDENTICAL"] * 2
 
 
 def test_changed_app_diverges(home):

@@ -148,6 +148,7 @@ class File:
             connection.execute("PRAGMA page_size = 1024")  # of a new file: its rows are short
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: a crash loses nothing whole
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")  # as many bytes as is usual
         return connection
 
     def _is_old(self, connection: sqlite3.Connection) -> bool:

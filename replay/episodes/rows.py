@@ -6,8 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from replay.canonical import content_hash, members
 from replay.episodes.bundle import manifest_from, recording_id
@@ -25,7 +24,10 @@ SAID = {
 }
 """The tables that say what calls say, with those columns of theirs that are sealed."""
 
-_CONTENTS = ("headers", "body", "answer_head", "answer")
+_Noted: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+"""The hashes of headers, body, head of the answer and answer."""
+
+_NO_ANSWER = (None, None, None, None)
 
 HEAD = "started, models, calls, tokens, dollars"
 """Those columns of a recording that are derived from it, and sealed."""
@@ -39,7 +41,7 @@ class NewRecording:
         self._recording = recording
         self._contents = NewContents()
         self._manifest = self._contents.note(text(members(recording.manifest)).encode())
-        self._steps = [self._step(n, i) for n, i in enumerate(recording.interactions, 1)]
+        self._steps = [(item, self._noted(item)) for item in recording.interactions]
         self._said = said(recording)
 
     def write(self, db: sqlite3.Connection, episode: int) -> bool:
@@ -59,7 +61,7 @@ class NewRecording:
         texts = _write_texts(db, [message[4] for message in found.messages])
         number = db.execute(
             f"INSERT INTO recording (id, episode, manifest, output, failure, elapsed, {HEAD}, seal)"  # noqa: S608
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
             [
                 self.id,
                 episode,
@@ -70,45 +72,35 @@ class NewRecording:
                 *head,
                 seal(episode, self.id, head, found),
             ],
-        ).lastrowid
-        self._write_steps(db, number, ids)
-        messages = [(*row[:4], texts[row[4]]) for row in found.messages]
-        _insert(db, "call", number, found.calls)
-        _insert(db, "message", number, messages)
-        _insert(db, "tool_call", number, found.tool_calls)
+        ).fetchone()[0]
+        steps = [_step(ids, *step) for step in self._steps]
+        _insert(db, "interaction", [(number, n, *row) for n, row in enumerate(steps, 1)])
+        _insert(db, "call", [(number, *row) for row in found.calls])
+        _insert(db, "message", [(number, *row[:4], texts[row[4]]) for row in found.messages])
+        _insert(db, "tool_call", [(number, *row) for row in found.tool_calls])
         return True
 
-    def _write_steps(
-        self, db: sqlite3.Connection, number: int | None, ids: dict[bytes, int]
-    ) -> None:
-        """Insert the interactions, the hashes of their contents replaced by numbers."""
-        rows = [
-            tuple(ids[value] if name in _CONTENTS and value else value for name, value in step)
-            for step in self._steps
-        ]
-        _insert(db, "interaction", number, rows)
+    def _noted(self, interaction: Interaction) -> _Noted:
+        """Take the contents of one interaction in; gives their hashes, empty for no answer."""
+        note, request, response = self._contents.note, interaction.request, interaction.response
+        headers, body = note(_bytes(request.headers)), note(request.body)
+        if not response:
+            return headers, body, b"", b""
+        chunks = [[chunk.size, chunk.at] for chunk in response.chunks]
+        head = {"headers": response.headers, "chunks": chunks}
+        return headers, body, note(_bytes(head)), note(response.body)
 
-    def _step(self, step: int, interaction: Interaction) -> list[tuple[str, Any]]:
-        """Lay out one row, by column; contents as their hashes."""
-        request, response = interaction.request, interaction.response
-        values: dict[str, Any] = {
-            "step": step,
-            "method": request.method,
-            "url": request.url,
-            "headers": self._contents.note(_bytes(request.headers)),
-            "body": self._contents.note(request.body),
-            **dict.fromkeys(("status", "reason", "answer_head", "answer")),
-            "failure": _failure_text(interaction.failure),
-            "started": interaction.started,
-            "elapsed": interaction.elapsed,
-        }
-        if response:
-            chunks = [[chunk.size, chunk.at] for chunk in response.chunks]
-            head = {"headers": response.headers, "chunks": chunks}
-            values["status"], values["reason"] = response.status, response.reason
-            values["answer_head"] = self._contents.note(_bytes(head))
-            values["answer"] = self._contents.note(response.body)
-        return list(values.items())
+
+def _step(ids: dict[bytes, int], interaction: Interaction, noted: _Noted) -> tuple[Any, ...]:
+    """Lay out one row, the hashes of its contents replaced by numbers."""
+    request, response = interaction.request, interaction.response
+    headers, body, head, answer = noted
+    answered: tuple[Any, ...] = _NO_ANSWER
+    if response:
+        answered = response.status, response.reason, ids[head], ids[answer]
+    asked = request.method, request.url, ids[headers], ids[body]
+    failure = _failure_text(interaction.failure)
+    return *asked, *answered, failure, interaction.started, interaction.elapsed
 
 
 def read_recordings(file: File, episode: int, name: str) -> tuple[Recording, ...]:
@@ -196,16 +188,16 @@ def _write_texts(db: sqlite3.Connection, texts: list[str]) -> dict[str, int]:
     known |= {name: free + place for place, name in enumerate(new)}
     rows = ((known[name], name, hashes[name]) for name in new)
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", rows)
+    db.execute(
+        "INSERT INTO text_fts (rowid, text) SELECT id, text FROM text WHERE id >= ?", [free]
+    )
     return {item: known[name] for name, item in hashes.items()}
 
 
-def _insert(
-    db: sqlite3.Connection, table: str, recording: int | None, rows: Sequence[Sequence[Any]]
-) -> None:
+def _insert(db: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
-        marks = ", ".join("?" * (len(rows[0]) + 1))
-        sql = f"INSERT INTO {table} VALUES ({marks})"  # noqa: S608 - our own names
-        db.executemany(sql, (tuple(chain([recording], row)) for row in rows))
+        marks = ", ".join("?" * len(rows[0]))
+        db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our own names
 
 
 def _bytes(value: Json) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from replay.llm.calls import Call, Message, read_call
 from replay.llm.prices import dollars
 from replay.model import Json, Recording
+
+_Key: TypeAlias = tuple[str, str, str, tuple[tuple[str, str], ...]]
+"""By what a message is known when it is sent again."""
 
 
 @dataclass(slots=True)
@@ -48,13 +50,14 @@ def said(recording: Recording) -> Said:
     """Read every call of *recording*."""
     found = Said()
     at = datetime.fromisoformat(recording.manifest.clock)
-    heard: Counter[tuple[str, ...]] = Counter()
+    heard: dict[_Key, int] = {}
     for step, interaction in enumerate(recording.interactions, 1):
         if call := read_call(interaction):
             found.calls.append(_row(step, call, at))
-            new = [*_new(call, heard), *((1, message) for message in call.answers)]
-            heard.update(_key(message) for message in call.answers)
-            _note(found, step, new)
+            _note(found, step, [*_new(call, heard), *((1, message) for message in call.answers)])
+            for message in call.answers:
+                key = _key(message)
+                heard[key] = heard.get(key, 0) + 1
     return found
 
 
@@ -71,20 +74,20 @@ def _note(found: Said, step: int, messages: list[tuple[int, Message]]) -> None:
     ]
 
 
-def _new(call: Call, heard: Counter[tuple[str, ...]]) -> Iterator[tuple[int, Message]]:
+def _new(call: Call, heard: dict[_Key, int]) -> Iterator[tuple[int, Message]]:
     """Give what is sent for the first time: more often than it was ever sent or received before."""
-    sent: Counter[tuple[str, ...]] = Counter()
+    sent: dict[_Key, int] = {}
     for message in (*_system(call.system), *call.sent):
         key = _key(message)
-        sent[key] += 1
-        if sent[key] > heard[key]:
+        sent[key] = times = sent.get(key, 0) + 1
+        if times > heard.get(key, 0):
+            heard[key] = times
             yield 0, message
-    heard |= sent
 
 
-def _key(message: Message) -> tuple[str, ...]:
-    tools = (part for tool in message.tool_calls for part in (tool.id, tool.name))
-    return (message.role, message.text, message.tool_call_id, *tools)
+def _key(message: Message) -> _Key:
+    tools = tuple((tool.id, tool.name) for tool in message.tool_calls)
+    return message.role, message.text, message.tool_call_id, tools
 
 
 def _system(value: Json) -> list[Message]:
@@ -128,4 +131,4 @@ def _text(arguments: Json) -> str:
 
 def _plain(text: str) -> str:
     """Write *text* so that SQLite takes it: half of a surrogate pair has no UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

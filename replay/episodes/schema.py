@@ -37,6 +37,12 @@ def m003_pieces(db: Database) -> None:
         db.execute(statement)
 
 
+def m004_index_at_once(db: Database) -> None:
+    """Texts are indexed by who writes them, many at once: a trigger has FTS5 flush after each."""
+    db.execute("DROP TRIGGER text_ai")
+    db.execute("DROP TRIGGER text_ad")
+
+
 # `started` and `elapsed` have no type: SQLite would make 0.0 of 0, which has another hash.
 _TABLES = """
 CREATE TABLE pack (
@@ -220,7 +226,7 @@ def _execute(db: Database, script: str) -> None:
             db.execute(statement)
 
 
-_STEPS = (m001_episodes, m002_attempts, m003_pieces)
+_STEPS = (m001_episodes, m002_attempts, m003_pieces, m004_index_at_once)
 NAMES = frozenset(step.__name__ for step in _STEPS)
 """The migrations that we know."""
 

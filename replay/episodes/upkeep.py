@@ -188,6 +188,8 @@ def _cleared(db: sqlite3.Connection) -> Garbage:
     db.execute(f"DELETE FROM pack WHERE {unused}")  # noqa: S608 - our own
     alone = "id NOT IN (SELECT text FROM message)"
     size += _one(db, f"SELECT total(length(text)) FROM text WHERE {alone}")  # noqa: S608
+    gone = f"SELECT 'delete', id, text FROM text WHERE {alone}"  # noqa: S608 - our own
+    db.execute(f"INSERT INTO text_fts (text_fts, rowid, text) {gone}")
     texts = db.execute(f"DELETE FROM text WHERE {alone}").rowcount  # noqa: S608 - our own
     return Garbage(len(dead), contents, texts, size)
 

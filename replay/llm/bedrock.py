@@ -26,7 +26,9 @@ _CONVERSE = spelled(
     top_p="inferenceConfig.topP inferenceConfig.top_p",
     max_tokens="inferenceConfig.maxTokens inferenceConfig.max_new_tokens",
 )
-_NOVA = {**_CONVERSE, "max_tokens": ("inferenceConfig.max_new_tokens", "inferenceConfig.maxTokens")}
+_NOVA = _CONVERSE | spelled(
+    max_tokens="inferenceConfig.max_new_tokens inferenceConfig.maxTokens",
+)
 _TITAN = spelled(
     temperature="textGenerationConfig.temperature",
     top_p="textGenerationConfig.topP",

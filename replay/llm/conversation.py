@@ -109,17 +109,21 @@ def message(role: str, parts: Iterable[Part], tool_call_id: str = "") -> Message
     >>> message("model", ["Hel", "lo"])
     Message(role='assistant', text='Hello', tool_calls=(), refusal='', tool_call_id='', others=())
     """
-    role = _ROLES.get(role.lower(), role.lower())
-    parts = list(parts)
-    texts = [part for part in parts if isinstance(part, str) and part]
-    return Message(
-        role=role,
-        text=("" if role == "assistant" else "\n").join(texts),
-        tool_calls=tuple(part for part in parts if isinstance(part, ToolCall)),
-        refusal="".join(part.text for part in parts if isinstance(part, Refusal)),
-        tool_call_id=tool_call_id,
-        others=tuple(part.value for part in parts if isinstance(part, Other)),
-    )
+    role = role.lower()
+    role = _ROLES.get(role, role)
+    texts, calls, refusals, others = list[str](), list[ToolCall](), list[str](), list[Json]()
+    for part in parts:
+        if isinstance(part, str):
+            if part:
+                texts.append(part)
+        elif isinstance(part, ToolCall):
+            calls.append(part)
+        elif isinstance(part, Refusal):
+            refusals.append(part.text)
+        elif isinstance(part, Other):
+            others.append(part.value)
+    text = ("" if role == "assistant" else "\n").join(texts)
+    return Message(role, text, tuple(calls), "".join(refusals), tool_call_id, tuple(others))
 
 
 def turns(role: str, parts: Iterable[Part]) -> Iterator[Message]:

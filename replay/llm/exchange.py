@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -143,6 +144,7 @@ def sse_data(body: bytes) -> Iterator[str]:
             lines = []
 
 
+@lru_cache(maxsize=256)
 def _provider(host: str) -> str:
     labels = host.lower().split(".")
     suffixes = (".".join(labels[start:]) for start in range(len(labels)))

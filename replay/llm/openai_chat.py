@@ -26,9 +26,10 @@ _SPELLING = spelled(
     frequency_penalty="frequency_penalty",
     reasoning_effort="reasoning_effort reasoning.effort",
 )
-_NEWER = {**_SPELLING, "max_tokens": ("max_completion_tokens", "max_tokens")}
+_NEWER = _SPELLING | spelled(max_tokens="max_completion_tokens max_tokens")
 _PATHS = ("/chat/completions", "/completions", "/embeddings")
 _SYSTEM = ("system", "developer")
+_PLAIN = frozenset(("role", "content"))
 _BESIDE_TEXT = (
     "reasoning_content",
     "reasoning",
@@ -91,6 +92,8 @@ def read_message(turn: dict[str, Any]) -> Message:
 
 def read_tokens(usage: Json) -> Tokens:
     """Read the usage, in the names of chat and of responses."""
+    if not usage:
+        return Tokens()
     sent = count(usage, "prompt_tokens") or count(usage, "input_tokens")
     received = count(usage, "completion_tokens") or count(usage, "output_tokens")
     read = at(usage, "prompt_tokens_details") or at(usage, "input_tokens_details")
@@ -114,19 +117,21 @@ def prompts(sent: dict[str, Any], *names: str) -> Iterator[Message]:
             yield _prompt(value)
 
 
-def content(value: Json) -> Iterator[Part]:
+def content(value: Json) -> list[Part]:
     """Read what stands in `content`: a text, or parts of which the type is named."""
     if isinstance(value, str):
-        yield value
-    for part in value if isinstance(value, list) else ():
-        if isinstance(part, str):
-            yield part
-        elif text(part, "type").endswith("text") and isinstance(at(part, "text"), str):
-            yield text(part, "text")
-        elif text(part, "type") == "refusal":
-            yield Refusal(text(part, "refusal"))
-        else:
-            yield Other(part)
+        return [value]
+    return list(map(_part, value)) if isinstance(value, list) else []
+
+
+def _part(part: Json) -> Part:
+    if isinstance(part, str):
+        return part
+    if text(part, "type").endswith("text") and isinstance(at(part, "text"), str):
+        return text(part, "text")
+    if text(part, "type") == "refusal":
+        return Refusal(text(part, "refusal"))
+    return Other(part)
 
 
 def tool_call(call: dict[str, Any]) -> ToolCall:
@@ -153,14 +158,17 @@ def _operation(it: Exchange) -> str:
     return "completions" if completes or "prompt" in it.sent else "chat"
 
 
-def _parts(turn: dict[str, Any]) -> Iterator[Part]:
-    yield from content(turn.get("content"))
+def _parts(turn: dict[str, Any]) -> list[Part]:
+    parts = content(turn.get("content"))
+    if turn.keys() <= _PLAIN:
+        return parts
     if refusal := text(turn, "refusal"):
-        yield Refusal(refusal)
-    yield from map(tool_call, objects(turn, "tool_calls"))
+        parts.append(Refusal(refusal))
+    parts += map(tool_call, objects(turn, "tool_calls"))
     if isinstance(turn.get("function_call"), dict):
-        yield tool_call(turn["function_call"])
-    yield from (Other({name: turn[name]}) for name in _BESIDE_TEXT if turn.get(name))
+        parts.append(tool_call(turn["function_call"]))
+    parts += (Other({name: turn[name]}) for name in _BESIDE_TEXT if turn.get(name))
+    return parts
 
 
 def _answer(choice: dict[str, Any]) -> Message:

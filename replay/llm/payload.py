@@ -13,7 +13,9 @@ from replay.model import Json
 def at(value: Json, *path: str) -> Json:
     """Follow *path* through objects; None where it ends early."""
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
     return value
 
 
@@ -26,9 +28,9 @@ def text(value: Json, *path: str) -> str:
 def count(value: Json, *path: str) -> int:
     """Read a number of something; some providers write it as `28.0`."""
     found = at(value, *path)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        return 0
-    return max(int(found), 0)
+    if type(found) is float and math.isfinite(found):
+        found = int(found)
+    return found if type(found) is int and found > 0 else 0
 
 
 def objects(value: Json, *path: str) -> list[dict[str, Any]]:

@@ -45,9 +45,8 @@ def rewritten(
         sent["model"] = model
     for name, value in (sampling or {}).items():
         if places := spelling.get(name):
-            paths = [place.split(".") for place in places]
-            there = (path for path in paths if at(sent, *path) is not None)
-            _put(sent, next(there, paths[0]), value)
+            there = (place for place in places if at(sent, *place) is not None)
+            _put(sent, next(there, places[0]), value)
     if (body := respelled(sent, how)) == before:
         body = request.body
     return dataclasses.replace(
@@ -58,7 +57,7 @@ def rewritten(
     )
 
 
-def _put(holder: dict[str, Any], path: list[str], value: Json) -> None:
+def _put(holder: dict[str, Any], path: tuple[str, ...], value: Json) -> None:
     *way, last = path
     for key in way:
         if value is None and key not in holder:

@@ -8,26 +8,29 @@ from typing import Any, TypeAlias
 from replay.llm.payload import at
 from replay.model import Json
 
-Spelling: TypeAlias = Mapping[str, tuple[str, ...]]
-"""For each parameter the places where it may stand in a request, the usual one first."""
+Spelling: TypeAlias = Mapping[str, tuple[tuple[str, ...], ...]]
+"""For each parameter the paths at which it may stand in a request, the usual one first."""
 
 
-def spelled(**places: str) -> Spelling:
+def spelled(**places: str) -> dict[str, tuple[tuple[str, ...], ...]]:
     """
     List the places of each parameter, as dotted paths with spaces between.
 
     >>> spelled(top_p="config.topP config.top_p")
-    {'top_p': ('config.topP', 'config.top_p')}
+    {'top_p': (('config', 'topP'), ('config', 'top_p'))}
     """
-    return {name: tuple(found.split()) for name, found in places.items()}
+    return {
+        name: tuple(tuple(place.split(".")) for place in found.split())
+        for name, found in places.items()
+    }
 
 
 def read_sampling(sent: dict[str, Any], spelling: Spelling) -> dict[str, Json]:
     """Read the parameters that *sent* sets, by the names that we use for them."""
-    found = {name: _value(sent, places) for name, places in spelling.items()}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _value(sent: dict[str, Any], places: tuple[str, ...]) -> Json:
-    values = (at(sent, *place.split(".")) for place in places)
-    return next((value for value in values if value is not None), None)
+    found: dict[str, Json] = {}
+    for name, places in spelling.items():
+        for place in places:
+            if place[0] in sent and (value := at(sent, *place)) is not None:
+                found[name] = value
+                break
+    return found

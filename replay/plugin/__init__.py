@@ -17,6 +17,7 @@ from replay.plugin import (
     outcomes,
     recording,
     rerecording,
+    services,
     settings,
     stages,
     stems,
@@ -37,6 +38,7 @@ _PARTS = (
     goldens,
     rerecording,
     vcr,
+    services,
     summary,
     workers,
 )
