@@ -86,7 +86,7 @@ def cassette(data: bytes) -> None:
 def own_form(data: bytes) -> None:
     """Whatever the fast reader reads, a YAML parser reads the same."""
     text = f"{MARK}version: 1\ninteractions:\n{data.decode('utf-8', 'replace')}{END}"
-    fast = read_own(text, text.encode())
+    fast = read_own(text)
     if fast is None:
         return
     raw = vcrpy_1(parse_yaml(text).value)

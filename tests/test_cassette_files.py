@@ -170,11 +170,11 @@ def test_fast_reading_is_yaml_reading(interactions, data):
     """What the fast reader takes, whole or bent by hand, means the same to a YAML parser."""
 
     text = cassette([item(one, BEGAN) for one in interactions])
-    assert read_own(text, text.encode()) is not None
+    assert read_own(text) is not None
     at = data.draw(st.integers(0, len(text)))
     more = data.draw(st.text(" \n-:#'\"\\|&*{}0ae\u2028", max_size=4))
     text = text[:at] + more + text[at + data.draw(st.integers(0, 4)) :]
-    own = read_own(text, text.encode())
+    own = read_own(text)
 
     if own is not None:
         items = parse_yaml(text).value["interactions"]

@@ -110,7 +110,7 @@ def read_source(path: Path, data: bytes) -> Source:
     if text.startswith(MARK) and not text.rstrip().endswith(END.rstrip()):
         last = len(text.splitlines())
         raise Damaged(path, "it is cut off: the last line is not its end", last)
-    found = read_own(text, data)
+    found = read_own(text)
     if found is not None and (source := _own(text, packed, found)):
         return source
     return _any(path, text, packed)

@@ -14,11 +14,12 @@ import re
 from base64 import decodebytes, encodebytes
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 from replay.canonical import header
-from replay.cassettes.body_text import NOT_LITERAL, stored
+from replay.cassettes.body_text import is_literal, stored
 from replay.cassettes.coding import with_length
 from replay.model import Headers, Interaction, Response
 
@@ -33,6 +34,7 @@ END = "...\n"
 _HEAD = f"{MARK}version: 1\ninteractions:\n"
 
 _PLAIN = re.compile(r'(?:[A-Za-z/_]|<(?!<))(?:[!-9;-~]| (?=[!"$-9;-~])|:(?=[!-~]))*')
+_LINE_BEGINS = re.compile(r"\n(?=[^\n])")
 _WORDS = frozenset({"yes", "no", "on", "off", "true", "false", "null", "y", "n"})
 
 
@@ -97,13 +99,13 @@ def item(interaction: Interaction, began: datetime | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_own(text: str, data: bytes) -> list[Parts] | None:
+def read_own(text: str) -> list[Parts] | None:
     """
-    Read what `cassette` wrote, and nothing else: None if *text*, *data* in UTF-8, is not that.
+    Read what `cassette` wrote, and nothing else: None if *text* is not that.
 
     For whatever it reads, a YAML parser reads the same.
     """
-    if not (text.startswith(_HEAD) and text.endswith(END)) or not _is_plain_text(data):
+    if not (text.startswith(_HEAD) and text.endswith(END)) or not is_literal(text):
         return None
     reader, found, at, end = _Reader(), list[Parts](), len(_HEAD), len(text) - len(END)
     try:
@@ -129,11 +131,15 @@ def _headers(headers: Headers) -> str:
     grouped: dict[str, list[str]] = {}
     for name, value in headers:
         grouped.setdefault(name, []).append(value)
-    lines = []
-    for name, values in grouped.items():
-        lines.append(f"\n      {_scalar(name)}:")
-        lines += [f"\n      - {_scalar(value)}" for value in values]
-    return "".join(lines) or " {}"
+    fields = [_field(name, tuple(values)) for name, values in grouped.items()]
+    return "".join(fields) or " {}"
+
+
+@lru_cache(maxsize=1024)
+def _field(name: str, values: tuple[str, ...]) -> str:
+    """Write one header: most are the same in every interaction."""
+    lines = [f"{_scalar(name)}:", *(f"- {_scalar(value)}" for value in values)]
+    return "".join([f"\n      {line}" for line in lines])
 
 
 def _facts(
@@ -167,7 +173,7 @@ def _body(body: str | bytes, indent: int) -> str:
     if isinstance(body, bytes):
         lines = encodebytes(body).decode().rstrip("\n")
         return f"!!binary |\n{pad}" + lines.replace("\n", f"\n{pad}")
-    if not body.strip(" \t\n") or NOT_LITERAL.search(body):
+    if not body.strip(" \t\n") or not is_literal(body):
         return _scalar(body)
     if "\n" not in body and len(body) < 60 and _is_plain(body):
         return body
@@ -175,13 +181,13 @@ def _body(body: str | bytes, indent: int) -> str:
     end = len(body) - len(body.rstrip("\n"))
     mark += "-" if end == 0 else "" if end == 1 else "+"
     lines = body[:-1] if end else body
-    return f"|{mark}\n" + re.sub("^(?=.)", pad, lines, flags=re.MULTILINE)
+    return f"|{mark}" + _LINE_BEGINS.sub(f"\n{pad}", f"\n{lines}")
 
 
 def _scalar(text: str) -> str:
     if _is_plain(text):
         return text
-    if "\n" in text or "\t" in text or NOT_LITERAL.search(text):
+    if "\n" in text or "\t" in text or not is_literal(text):
         return _double(text)
     return _single(text)
 
@@ -237,26 +243,10 @@ _SINGLE = re.compile(r"'(?:[^']|'')*'")
 _DOUBLE = re.compile(r'"(?:[ !#-\[\]-~]|\\(?:["\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*"')
 _ESCAPE = re.compile(r'\\(?:(["\\nrt])|x(..)|u(....)|U(........))')
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
-_CONTROLS = bytes({*range(9), *range(11, 32), 127})
-_BREAKS = {
-    b"\xc2": re.compile(rb"\xc2[\x80-\x9f]"),
-    b"\xe2": re.compile(rb"\xe2\x80[\xa8\xa9]"),
-    b"\xef": re.compile(rb"\xef(?:\xbb\xbf|\xbf[\xbe\xbf])"),
-}
-"""Characters that YAML does not take as they are, or takes for a line break, by first bytes."""
 
 
 class _NotOwn(Exception):
     """The text is not of the form that we write."""
-
-
-def _is_plain_text(data: bytes) -> bool:
-    """Whether *data* holds only what may stand in YAML as it is, and no break but a line feed."""
-    if len(data.translate(None, _CONTROLS)) != len(data):
-        return False
-    return data.isascii() or not any(
-        lead in data and pattern.search(data) for lead, pattern in _BREAKS.items()
-    )
 
 
 class _Reader:
