@@ -2,7 +2,9 @@
 Open a cassette of 1,000 interactions, ready to answer, with us and the peers.
 
 Three cassettes of the same traffic, all to one URL: ours with bodies as OpenAI's SDK sends and its
-API answers them, ours with compact bodies both ways, and one that stock vcrpy wrote.
+API answers them, ours with compact bodies both ways, and one as stock vcrpy writes it. Everybody
+starts from the file and ends ready to answer; ours reads bodies back byte for byte, undoes content
+codings, corrects lengths, keeps to its limits, and has the interactions indexed by request.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from replay.spelling import respelled
 URL = "https://api.openai.com/v1/chat/completions"
 COUNT = 1_000
 TEXT = "Please tell me where the order is, and whether the café can still refund it. " * 9
+_DUMPER: Any = getattr(yaml, "CDumper", yaml.Dumper)
+"""The one that vcrpy takes."""
+
 BEGAN = datetime(2026, 11, 21, tzinfo=UTC)
 
 ASKED = (
@@ -110,7 +115,9 @@ def cassettes(folder: Path) -> dict[str, Path]:
     write_cassette(paths["openai"], recorded, BEGAN)
     write_cassette(paths["compact"], [interaction(n, "compact") for n in range(COUNT)], BEGAN)
     items = [_stock(one) for one in recorded]
-    paths["stock"].write_text(yaml.dump({"interactions": items, "version": 1}), "utf-8")
+    paths["stock"].write_text(
+        yaml.dump({"interactions": items, "version": 1}, Dumper=_DUMPER), "utf-8"
+    )
     return paths
 
 

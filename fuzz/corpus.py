@@ -67,6 +67,27 @@ def _items() -> Iterator[bytes]:
         assert END not in text
         yield text.encode()
     yield item(Interaction(request, Response(200, "", (), b"\xff\x00"))).encode()
+    yield from (
+        _STOCK % written for written in (b"'a  b\n\n        c'", b'"\\xE9\\\n        \\  \\_"')
+    )
+
+
+_STOCK = b"""\
+- request:
+    body: null
+    headers:
+      a:
+      - b
+    method: GET
+    uri: http://x/
+  response:
+    body:
+      string: %s
+    headers: {}
+    status:
+      code: 200
+      message: OK
+"""
 
 
 def _bundles() -> Iterator[bytes]:
@@ -92,6 +113,6 @@ def _bodies() -> Iterator[bytes]:
 _SOURCES = {
     "cassette": _cassettes,
     "yaml": _cassettes,
-    "own_form": _items,
+    "quick": _items,
     "episode": _bundles,
 }

@@ -100,10 +100,14 @@ def test_known_shapes_are_found_in_text(kind):
 
 @pytest.mark.parametrize("kind", SHAPED)
 @pytest.mark.parametrize(
-    "around", ['{{"a":"{}"}}', "x={}&y=1", "({})", "['{}']", "a\\n{}\\n", "é{}é"]
+    "around",
+    [
+        *('{{"a":"{}"}}', "x={}&y=1", "({})", "['{}']", "a\\n{}\\n", "é{}é"),
+        *("a" * 40 + ":{}", "?" + "a%20" * 9 + "&{}", "a\\u0020{}"),
+    ],
 )
 def test_what_stands_around_a_key_does_not_hide_it(kind, around):
-    """In JSON, in parameters, in a program's text, behind a written line break."""
+    """In JSON, in parameters, in a program's text, in a long word, behind a written line break."""
 
     secret = SHAPED[kind].replace("\n", "\\n")
 

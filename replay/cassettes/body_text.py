@@ -15,15 +15,34 @@ from replay.canonical import header, parsed_json
 from replay.model import Headers
 from replay.spelling import SPELLINGS, respelled, spelling_of
 
-NOT_LITERAL = re.compile(
+_NOT_LITERAL = re.compile(
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 """What YAML does not take as it is, or takes for a line break of its own."""
+
+_CONTROLS = bytes({*range(9), *range(11, 32), 127})
+_NOT_LITERAL_BYTES = {
+    b"\xc2": re.compile(rb"\xc2[\x80-\x9f]"),
+    b"\xe2": re.compile(rb"\xe2\x80[\xa8\xa9]"),
+    b"\xed": re.compile(rb"\xed[\xa0-\xbf]"),
+    b"\xef": re.compile(rb"\xef(?:\xbb\xbf|\xbf[\xbe\xbf])"),
+}
+"""The same of more than one byte, by the first of them."""
 
 _CRLF = "crlf"
 _NUMBERS = re.compile(r"\[\n *+(-?\d[^\s\"]*+(?:\n *+-?\d[^\s\"]*+)*+)\n *+\]")
 _BREAK = re.compile(r"\n *+")
 _BREAK_AND_KEY = re.compile(r'\n *+(?:("(?:[^"\\\n]++|\\.)*+":) )?+')
+
+
+def is_literal(text: str) -> bool:
+    """Whether *text* may stand in YAML as it is, and has no line breaks but line feeds."""
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data.translate(None, _CONTROLS)) != len(data):
+        return False
+    return data.isascii() or not any(
+        lead in data and pattern.search(data) for lead, pattern in _NOT_LITERAL_BYTES.items()
+    )
 
 
 def stored(body: bytes, headers: Headers) -> tuple[str | bytes, str]:
@@ -79,7 +98,8 @@ def _indented(text: str) -> tuple[str, str]:
         return text, ""
     between = "" if spelling.startswith("compact") else " "
     lines = _NUMBERS.sub(lambda m: f"[{between.join(m[1].split())}]", lines)
-    lines = NOT_LITERAL.sub(lambda m: f"\\u{ord(m[0]):04x}", lines)
+    if not is_literal(lines):
+        lines = _NOT_LITERAL.sub(lambda m: f"\\u{ord(m[0]):04x}", lines)
     return (lines, spelling) if lines != text else (text, "")
 
 

@@ -35,16 +35,16 @@ def httpx_patched(http: ModuleType, route: Route) -> Iterator[None]:
 def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
     def handle_request(transport: Any, request: Any) -> Any:
         request.read()
-        sent = _sent(request)
-        tape = route(sent)
+        made = _sent(request)
+        tape = route(made)
         if tape is None or _bypassed(http, tape, request):
             return real(transport, request)
-        sent = tape.outgoing(sent)
+        sent = tape.outgoing(made)
         if recorded := tape.answer(sent):
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = real(transport, _on_the_wire(http, tape, request, sent))
+            response = real(transport, _on_the_wire(http, request, made, tape.on_the_wire(sent)))
         except BaseException as error:
             take.end(error)
             raise
@@ -56,17 +56,19 @@ def _sync_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
 def _async_hook(http: Any, streams: _Streams, real: Any, route: Route) -> Any:
     async def handle_async_request(transport: Any, request: Any) -> Any:
         await request.aread()
-        sent = _sent(request)
-        tape = route(sent)
+        made = _sent(request)
+        tape = route(made)
         if tape is None or _bypassed(http, tape, request):
             return await real(transport, request)
-        sent = tape.outgoing(sent)
+        sent = tape.outgoing(made)
         if recorded := tape.answer(sent):
             await _cancelled_again(recorded)
             return _played(http, streams, tape, recorded, request)
         take = tape.take(sent)
         try:
-            response = await real(transport, _on_the_wire(http, tape, request, sent))
+            response = await real(
+                transport, _on_the_wire(http, request, made, tape.on_the_wire(sent))
+            )
         except BaseException as error:
             take.end(error)
             raise
@@ -79,10 +81,9 @@ def _sent(request: Any) -> Request:
     return Request(request.method, str(request.url), _headers(request.headers), request.content)
 
 
-def _on_the_wire(http: Any, tape: Tape, request: Any, sent: Request) -> Any:
-    """Give the request that goes out: the program's own, or what the tape makes of *sent*."""
-    out = tape.on_the_wire(sent)
-    if out == _sent(request):
+def _on_the_wire(http: Any, request: Any, made: Request, out: Request) -> Any:
+    """Give the program's *request*, which *made* tells of, unless what is to go *out* differs."""
+    if out == made:
         return request
     out = signed_again(out)
     return http.Request(

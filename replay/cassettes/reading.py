@@ -16,7 +16,8 @@ from replay.canonical import parsed_json
 from replay.cassettes.formats import FORMS, Form
 from replay.cassettes.healing import built, parts
 from replay.cassettes.limits import FILE_BYTES, NODES, Allowance, TooMuch
-from replay.cassettes.yaml_v1 import END, MARK, Parts, read_own
+from replay.cassettes.yaml_quick import read_quick
+from replay.cassettes.yaml_v1 import END, MARK, Parts
 from replay.cassettes.yaml_values import Document, NotYaml, parse_yaml
 from replay.errors import Damaged
 from replay.model import Interaction
@@ -110,8 +111,8 @@ def read_source(path: Path, data: bytes) -> Source:
     if text.startswith(MARK) and not text.rstrip().endswith(END.rstrip()):
         last = len(text.splitlines())
         raise Damaged(path, "it is cut off: the last line is not its end", last)
-    found = read_own(text, data)
-    if found is not None and (source := _own(text, packed, found)):
+    found = read_quick(text)
+    if found is not None and (source := _quick(text, packed, found)):
         return source
     return _any(path, text, packed)
 
@@ -127,8 +128,8 @@ class _Heard:
         self.healed.append(f"#{self.number}: {what}")
 
 
-def _own(text: str, packed: bool, found: list[Parts]) -> Source | None:
-    """Build what we wrote; None if that fails, for the careful way tells the line."""
+def _quick(text: str, packed: bool, found: list[Parts]) -> Source | None:
+    """Build what was read fast; None if that fails, for the careful way tells the line."""
     heard, allowance, interactions = _Heard(), Allowance(), []
     try:
         for heard.number, item in enumerate(found, 1):

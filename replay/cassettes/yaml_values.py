@@ -76,6 +76,12 @@ def parse_yaml(text: str) -> Document:
         raise NotYaml(str(error)) from error
 
 
+def is_text(plain: str) -> bool:
+    """Whether a scalar without quotes is a text, not a number, a truth value or the like."""
+    tag = _RESOLVER.resolve(yaml.ScalarNode, plain, (True, False))
+    return tag != _MERGE_TAG and tag not in _SCALARS
+
+
 @dataclass(slots=True)
 class _Open:
     """A collection that is being filled, and the counts when it was opened."""
@@ -227,6 +233,7 @@ class _Merge:
 
 
 _MERGE = _Merge()
+_MERGE_TAG = f"{_TAG}merge"
 _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 _COLLECTIONS = (None, "!", f"{_TAG}seq", f"{_TAG}map")
@@ -239,7 +246,7 @@ _SCALARS = frozenset({f"{_TAG}{name}" for name in ("binary", "bool", "float", "i
 
 def _resolved(text: str, event: Any) -> Any:
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
-    if tag == f"{_TAG}merge":
+    if tag == _MERGE_TAG:
         return _MERGE
     return _constructed(tag, text, event) if tag in _SCALARS else text
 
