@@ -1,6 +1,7 @@
 """The shape of the house: who may import whom, who owns which library, and what stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,13 @@ def test_each_library_has_one_home(path):
     used = {name.split(".")[0] for name in imports(path)}
 
     assert not {name for name in used & set(HOMES) if HOMES[name] != part(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_group_is_possessive(path):
+    """Before Python 3.11.5 those with choices in them match wrongly (CPython's issue 106052)."""
+
+    assert not re.search(r"\)(?:[*+?]|\{[\d,]+\})\+", path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("module", ["replay", "replay.plugin", "replay.cli"])

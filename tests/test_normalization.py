@@ -304,14 +304,18 @@ def test_settings_are_rules():
     }
 
 
-def test_a_home_folder_is_found_after_redaction():
-    """As the redactor has changed its name by then."""
+@pytest.mark.parametrize("home", ["/root", "/home/ann", "/home/bob", "/"])
+def test_a_home_folder_is_found_after_redaction(monkeypatch, home):
+    """As the redactor has changed its name by then; alike whoever runs this."""
 
+    monkeypatch.setenv("HOME", home)
     rules = rules_of(Config(root=Path("/home/ann/shop")))
 
     assert normalized("<secret:home>/shop/x and <secret:home>/shopping", rules) == (
-        "<cwd:*>/x and <secret:home>/shopping"
+        "<cwd:*>/x and <home:*>/shopping"
     )
+    if home != "/":
+        assert normalized(f"{home}/.cache/x", rules) == "<home:*>/.cache/x"
 
 
 @pytest.mark.parametrize(
@@ -377,11 +381,12 @@ def test_the_command_explains(project):
     told = project.replay("normalize", "out.json", "--explain")
     machine = project.replay("normalize", "out.json", "--json")
 
-    assert json.loads(shown.stdout) == {"home": "<secret:home>/x", "id": "<uuid:1>", "n": 1}
+    assert json.loads(shown.stdout) == {"home": "<home:*>/x", "id": "<uuid:1>", "n": 1}
     assert "id" in told.stdout
     assert f'"{UUID_1}" → "<uuid:1>"' in told.stdout
     assert json.loads(machine.stdout)["touched"] == [
-        {"path": "id", "rule": "uuid", "before": f'"{UUID_1}"', "after": '"<uuid:1>"'}
+        {"path": "id", "rule": "uuid", "before": f'"{UUID_1}"', "after": '"<uuid:1>"'},
+        {"path": "home", "rule": "home", "before": '"<secret:home>"', "after": '"<home:*>"'},
     ]
 
 

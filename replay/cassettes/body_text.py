@@ -30,9 +30,9 @@ _NOT_LITERAL_BYTES = {
 """The same of more than one byte, by the first of them."""
 
 _CRLF = "crlf"
-_NUMBERS = re.compile(r"\[\n *+(-?\d[^\s\"]*+(?:\n *+-?\d[^\s\"]*+)*+)\n *+\]")
+_NUMBERS = re.compile(r"\[\n *+(-?\d[^\s\"]*+(?:\n *+-?\d[^\s\"]*+)*)\n *+\]")
 _BREAK = re.compile(r"\n *+")
-_BREAK_AND_KEY = re.compile(r'\n *+(?:("(?:[^"\\\n]++|\\.)*+":) )?+')
+_BREAK_AND_KEY = re.compile(r'\n *+(?:("(?:[^"\\\n]++|\\.)*":) )?')
 
 
 def is_literal(text: str) -> bool:

@@ -22,7 +22,7 @@ RECORD = "\x1e"
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
 _WRAPPED = re.compile(
-    rb'(?<="bytes":")(?!")(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?=")'
+    rb'(?<="bytes":")(?!")(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?=")'
 )
 
 

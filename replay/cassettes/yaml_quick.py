@@ -50,12 +50,12 @@ def read_quick(text: str) -> list[Parts] | None:
 
 def _value(indent: int) -> str:
     """Match a value to the end of its last line: those behind the first are indented, or empty."""
-    return rf"( [^\n]++(?:\n(?: {{{indent}}}[^\n]*+|(?=\n)))*+)\n"
+    return rf"( [^\n]++(?:\n(?: {{{indent}}}[^\n]*+|(?=\n)))*)\n"
 
 
 _LINE = r" ([^\n]++)\n"
-_FIELDS = r"(?: \{\}|((?:\n(?: {6}[^\n]*+|(?=\n)))++))\n"
-_FIELD = re.compile(r"\n {6}[^\n]++(?<=:)(?:\n {6}- [^\n]++(?:\n(?: {8}[^\n]*+|(?=\n)))*+)++")
+_FIELDS = r"(?: \{\}|((?:\n(?: {6}[^\n]*+|(?=\n)))+))\n"
+_FIELD = re.compile(r"\n {6}[^\n]++(?<=:)(?:\n {6}- [^\n]++(?:\n(?: {8}[^\n]*+|(?=\n)))*)+")
 _INT = r"(?:0|[1-9]\d{0,14})"
 _FLOAT = rf"(-?{_INT}(?:\.\d+(?:e-\d+)?)?)"
 _OWN = re.compile(
@@ -76,7 +76,7 @@ _STOCK = re.compile(
 )
 _CHUNKS = re.compile(rf"\[\[{_INT}, {_FLOAT}\](?:, \[{_INT}, {_FLOAT}\])*\]")
 _BLOCK = re.compile(r" \|(2?)([-+]?)")
-_BASE64 = re.compile(r"(?: ++[A-Za-z0-9+/=]++\n?)++")
+_BASE64 = re.compile(r"(?: ++[A-Za-z0-9+/=]++\n?)+")
 _PLAIN = re.compile(
     r"(?:[A-Za-z0-9_/.$()<=+~^;\\]|[?:-](?=[!-~]))(?:[!-9;-~]| (?=[!\"$-~])|:(?=[!-~]))*"
 )

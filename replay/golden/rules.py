@@ -378,19 +378,33 @@ def _regex(setting: str, text: str) -> re.Pattern[str]:
 
 
 def _folders(root: Path) -> Rules:
-    """Make rules for the project's folder and the home folder, as this machine calls them."""
-    folders = {"cwd": root.resolve(), "home": Path.home()}
+    """
+    Make rules for the project's folder and the home folder, as this machine calls them.
+
+    A value is redacted before: whose home it was is not to be told by then, on any machine.
+    """
+    redacted = Redactor().json
+    folders = {"cwd": (str(root.resolve()),), "home": (*_home(), str(redacted("/home/ann")))}
     return tuple(
-        Rule(name, _folder(str(folder)), Do.MASK)
-        for name, folder in folders.items()
-        if folder != folder.parent
+        Rule(name, _places(dict.fromkeys((*found, *map(str, map(redacted, found))))), Do.MASK)
+        for name, found in folders.items()
+        if found != (root.anchor,)
     )
 
 
-def _folder(folder: str) -> InText:
-    spellings = dict.fromkeys((folder, Redactor().json(folder)))  # a home folder is redacted first
-    text = "|".join(re.escape(spelling) for spelling in spellings)
-    return InText(re.compile(rf"(?<!\w)(?:{text})(?![\w.-])"), tuple(spellings))
+def _home() -> tuple[str, ...]:
+    """Tell the home folder of whoever runs this, if there is one."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a name, as in some containers
+        return ()
+    return () if home == home.parent else (str(home),)
+
+
+def _places(spellings: Iterable[str]) -> InText:
+    found = tuple(spellings)
+    text = "|".join(map(re.escape, found))
+    return InText(re.compile(rf"(?<!\w)(?:{text})(?![\w.-])"), found)
 
 
 def _last_word(text: str) -> str:
