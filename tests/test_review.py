@@ -157,12 +157,12 @@ def test_a_golden_is_decided_with_its_cassette(config):
     ("new", "verb"),
     [
         ([call("Be short.", "Hi")], "replay cassettes adopt"),
-        ([call("Be kind.", "Hello")], "--record-mode=rewrite"),
-        ([], "--record-mode=rewrite"),
+        ([call("Be kind.", "Hello")], "pytest --record-failed"),
+        ([], "pytest --record-failed"),
     ],
 )
 def test_a_cassette_that_waits_alone_has_a_verb_of_its_own(tmp_path, new, verb):
-    """A failing run may have recorded half of it: `--accept all` leaves it alone."""
+    """A failing run may have recorded half of it: no accepting; rejecting can be undone."""
 
     cassette = tmp_path / "cassettes/a.yaml"
     began = datetime(2026, 1, 1, tzinfo=UTC)
@@ -174,6 +174,12 @@ def test_a_cassette_that_waits_alone_has_a_verb_of_its_own(tmp_path, new, verb):
     assert verb in change.verb
     with pytest.raises(NothingPending):
         chosen(pending(config), "all")
+    waiting = proposal(cassette).read_bytes()
+    decisions = Decisions(config)
+    decisions.reject(chosen(pending(config), "all", reject=True))
+    assert not proposal(cassette).exists()
+    decisions.undo()
+    assert proposal(cassette).read_bytes() == waiting
 
 
 def test_an_episode_shows_the_recording_that_was_added(tmp_path):

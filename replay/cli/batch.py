@@ -29,12 +29,16 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class _Batch(click.Group):
-    """`replay batch FILE` is `replay batch run FILE`."""
+    """`replay batch FILE` is `replay batch run FILE`, whose options its help shows."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in (*self.commands, *ctx.help_option_names):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        click.Command.format_options(self.commands["run"], ctx, formatter)
+        self.format_commands(ctx, formatter)
 
 
 def _size(text: str) -> int:
@@ -76,19 +80,28 @@ def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group("batch", cls=_Batch)
+@click.group("batch", cls=_Batch, subcommand_metavar="[FILE] | merge REPORTS…")
 def batch() -> None:
     """
     Replay many episodes, each in a process of its own.
 
+    FILE holds a run a line: `id`, `id version`, or JSON with tags and expectation.
+
     \b
-      replay batch episodes.txt --workers 8
-      replay batch --all
+      replay batch episodes.txt --workers 8 --timeout 30 --memory 2G
+      replay batch episodes.txt --resume
+      replay batch episodes.txt --shard 2/4 --json shard-2.json
+      replay batch --all --junit replays.xml --html replays.html
+      replay batch --model gpt-4o-2024-08-06
+      replay batch --tag refunds
+      replay batch episodes.txt --executor dask --scheduler tcp://10.0.0.5:8786
       replay batch merge shard-*.json
+
+    Exit code: that of the worst run; 0 agreed, 1 drifted, 2 could not tell.
     """
 
 
-@batch.command("run")
+@batch.command("run", hidden=True)
 @click.argument("file", required=False, type=Path)
 @click.option("--all", "every", is_flag=True, help="Every episode there is, instead of FILE.")
 @click.option("--model", default="", help="Replay this version; without FILE, all that have it.")
@@ -110,20 +123,7 @@ def batch() -> None:
 @_reporting
 @click.pass_obj
 def run(config: Config, /, file: Path | None, **options: Any) -> NoReturn:
-    """
-    Replay the runs in FILE, a line each: `id`, `id version`, or JSON with tags and expectation.
-
-    \b
-      replay batch episodes.txt --workers 8 --timeout 30 --memory 2G
-      replay batch episodes.txt --resume
-      replay batch episodes.txt --shard 2/4 --json shard-2.json
-      replay batch --all --junit replays.xml --html replays.html
-      replay batch --model gpt-4o-2024-08-06
-      replay batch --tag refunds
-      replay batch episodes.txt --executor dask --scheduler tcp://10.0.0.5:8786
-
-    Exit code: that of the worst run; 0 agreed, 1 drifted, 2 could not tell.
-    """
+    """Replay the runs in FILE, or those that are chosen by what they are."""
     from replay.batch.runner import Plan
     from replay.episodes.layers import open_store
 

@@ -47,8 +47,10 @@ def normalize(config: Config, file: Path, explain: bool, as_json: bool) -> None:
 
 
 @click.command("review")
-@click.option("--accept", multiple=True, metavar="GLOB", help="Accept; `all`, or a cluster's id.")
-@click.option("--reject", multiple=True, metavar="GLOB", help="Reject; what is approved stays.")
+@click.option(
+    "--accept", multiple=True, metavar="GLOB", help="Accept a test, file, cluster; `all`."
+)
+@click.option("--reject", multiple=True, metavar="GLOB", help="Reject, a cassette alone too.")
 @click.option("--undo", is_flag=True, help="Take the last decision back.")
 @click.option("--base", metavar="REV", help="Show what changed since a git revision instead.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print it for a pull request.")
@@ -122,7 +124,7 @@ def _decide(
 
     waiting = pending(config)
     taken = [change for glob in accept for change in chosen(waiting, glob)]
-    refused = [change for glob in reject for change in chosen(waiting, glob)]
+    refused = [change for glob in reject for change in chosen(waiting, glob, reject=True)]
     refused = [change for change in refused if change not in taken]
     if taken:
         _say("Accepted", decisions.accept(taken))

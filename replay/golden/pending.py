@@ -31,7 +31,7 @@ def pending(config: Config) -> tuple[Change, ...]:
     List what waits: goldens, each with what its cassette says of why, then cassettes on their own.
 
     A golden whose cassette waits too is decided together with it; a cassette that waits alone has
-    a verb of its own, as what a failing run has recorded may be half of it.
+    a verb of its own, as what a failing run has recorded may be half of it; it can be rejected.
     """
     cassettes = {change.stem: change for change in _cassettes(config)}
     goldens = [_with_cause(change, cassettes.get(change.stem)) for change in _goldens(config)]
@@ -40,17 +40,17 @@ def pending(config: Config) -> tuple[Change, ...]:
     return (*goldens, *alone)
 
 
-def chosen(changes: Iterable[Change], glob: str) -> tuple[Change, ...]:
+def chosen(changes: Iterable[Change], glob: str, *, reject: bool = False) -> tuple[Change, ...]:
     """
-    Choose by the stem of the test, the name of the file (globs, both) or the id of a cluster.
+    Choose by the stem or name of the test, the file (globs, all) or the id of a cluster.
 
-    `all` is every one that can be decided.
+    `all` is every one that can be accepted, or rejected: that is a cassette on its own as well.
 
     Raises:
         NothingPending: no change has such a name.
 
     """
-    open_to = [change for change in changes if not change.verb]
+    open_to = [change for change in changes if reject or not change.verb]
     found = tuple(change for change in open_to if glob == _ALL or _is_called(change, glob))
     found = found or next((c.changes for c in clustered(open_to) if c.id == glob), ())
     if not found:
@@ -163,7 +163,7 @@ def _cassettes(config: Config) -> list[Change]:
         verb = (
             f"replay cassettes adopt '{path}'"
             if adopted
-            else f"pytest … --record-mode=rewrite   # the test of {change.stem}, again"
+            else "pytest --record-failed --snapshot-update"
         )
         found.append(replace(change, verb=verb))
     return found
@@ -181,5 +181,6 @@ def _with_cause(golden: Change, cassette: Change | None) -> Change:
 
 
 def _is_called(change: Change, glob: str) -> bool:
-    names = (change.stem, change.path.name, change.path.stem, str(change.path))
+    test = change.stem.partition(".")[2]
+    names = (change.stem, test, change.path.name, change.path.stem, str(change.path))
     return any(name == glob or fnmatchcase(name, glob) for name in names)

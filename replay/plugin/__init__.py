@@ -44,7 +44,14 @@ _PARTS = (
 )
 
 
-def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+_TITLE = (
+    "golden-replay: --record-mode=once records what was never recorded, --record-mode=rewrite "
+    "records anew; --snapshot-update approves what comes out"
+)
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the parts, each with hooks and options of its own."""
+    parser.getgroup("golden-replay", _TITLE)
     for part in _PARTS:
         pluginmanager.register(part, part.__name__)

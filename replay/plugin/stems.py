@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options to pytest's."""
     parser.getgroup("golden-replay").addoption(
         "--golden-stems",
-        metavar="FILE",
-        help="Write the stem of each collected test to FILE, after `golden` or `test`, one a line.",
+        help=SUPPRESS,  # for `orphans`: a file for each test's stem, after `golden` or `test`
     )
 
 

@@ -38,7 +38,7 @@ def show_drift(report: Report, passed: Iterable[Passage], out: Console) -> None:
     if report.measures:
         out.print(_measures(report.measures))
     for line in _notes(report):
-        out.print(quoted(line), no_wrap=True, overflow="ellipsis")
+        out.print(quoted(line), soft_wrap=True)
     for passage in passed:
         style = _STYLES[passage.verdict]
         words = {0: "passed", 1: "FAILED", 2: "could not tell"}[passage.verdict.exit_code]

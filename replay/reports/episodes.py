@@ -31,7 +31,9 @@ def show_list(rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Co
     """Print the episodes, then the recordings that were never ended."""
     tenants = any(row.tenant for row in rows)
     names = ("episode", "entrypoint", "recordings", "calls", "models", "dollars", "tags")
-    table = Table(*(("tenant",) if tenants else ()), *names, box=None)
+    table = Table(*(("tenant",) if tenants else ()), box=None)
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name in ("episode", "entrypoint"))
     for row in rows:
         cells = [
             row.id,

@@ -143,6 +143,7 @@ def _commands(cluster: Cluster) -> Iterator[str]:
     first = cluster.first
     if first.verb:
         yield f"  decide:  {first.verb}"
+        yield f"  or:      replay review --reject '{first.stem}'"
         return
     yield f"  accept:  replay review --accept {_shell(cluster)}"
     yield f"  reject:  replay review --reject {_shell(cluster)}"
