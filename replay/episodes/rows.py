@@ -188,9 +188,7 @@ def _write_texts(db: sqlite3.Connection, texts: list[str]) -> dict[str, int]:
     known |= {name: free + place for place, name in enumerate(new)}
     rows = ((known[name], name, hashes[name]) for name in new)
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", rows)
-    db.execute(
-        "INSERT INTO text_fts (rowid, text) SELECT id, text FROM text WHERE id >= ?", [free]
-    )
+    db.execute("INSERT INTO text_fts (rowid, text) SELECT id, text FROM text WHERE id >= ?", [free])
     return {item: known[name] for name, item in hashes.items()}
 
 

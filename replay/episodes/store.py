@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 import socket
 import sqlite3
@@ -20,6 +19,7 @@ from replay.canonical import content_hash
 from replay.cassettes.scanner import guard
 from replay.episodes import bundle, legacy
 from replay.episodes.database import File
+from replay.episodes.processes import is_running
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
 from replay.episodes.rows import NewRecording, read_recordings, text
 from replay.errors import BadName, Damaged, OtherEpisode, OtherTenant, UnknownEpisode
@@ -206,7 +206,7 @@ class Store:
         return [
             Incomplete(number, episode, started, pid, self._noted(number))
             for number, episode, started, pid, host in rows
-            if not is_running(host, pid)
+            if not is_running(host, pid, started)
         ]
 
     def _noted(self, attempt: int) -> tuple[Interaction, ...]:
@@ -316,21 +316,6 @@ def _carry_over(db: Database) -> None:
         for step, line in lines:
             _note(db.conn, (attempt, step, line))
     legacy.drop(db)
-
-
-def is_running(host: str, pid: int) -> bool:
-    """Tell whether a process is alive; of another machine's, nobody here knows: it may be."""
-    if host not in ("", socket.gethostname()):
-        return True
-    if os.name != "posix":
-        return pid == os.getpid()
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def check_name(episode: str) -> None:
