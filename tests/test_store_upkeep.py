@@ -226,6 +226,7 @@ def test_a_good_store_is_not_restored_over(tmp_path, whole):
     aside = restore(path, whole, force=True)
 
     assert dumped(path) == dumped(whole)
+    assert not list(tmp_path.glob("*-journal"))
     with Store(aside) as store:
         assert "new" in store.ids()
 

@@ -193,6 +193,7 @@ def _replace(path: Path, good: sqlite3.Connection, aside: Path) -> None:
             there.backup(kept)
         good.backup(there)
         there.execute("PRAGMA journal_mode = WAL")
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # which an exclusive lock leaves
 
 
 def _free_beside(path: Path) -> Path:
