@@ -37,7 +37,8 @@ from replay.batch.runs import Run
 from replay.engine.child import Worker
 from replay.engine.wire import Task
 from replay.episodes.batches import Batches
-from replay.episodes.store import Store, import_bundle
+from replay.episodes.folder import import_bundle
+from replay.episodes.store import Store
 from replay.model import Episode, Interaction
 
 ROOT = Path(__file__).parent.parent

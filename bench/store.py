@@ -128,15 +128,22 @@ def sizes(folder: Path, recording: Recording) -> dict[str, int]:
     }
 
 
-def ingest(folder: Path, rounds: int, recordings: list[Recording]) -> dict[str, Figure]:
-    """Seconds an interaction: into the store, and its bodies alone into a table of two columns."""
+def ingest(
+    folder: Path, rounds: int, recordings: list[Recording], at_once: int = 1
+) -> dict[str, Figure]:
+    """
+    Seconds an interaction: into the store, and its bodies alone into a table of two columns.
+
+    *at_once* recordings are written in a transaction, as a busy service does.
+    """
     episodes = [Episode(f"e{n}", "m:f", {}, (found,)) for n, found in enumerate(recordings)]
-    bodies = [[_bodies(item) for item in found.interactions] for found in recordings]
+    parts = [episodes[start : start + at_once] for start in range(0, len(episodes), at_once)]
+    bodies = [[b for e in part for b in map(_bodies, e.current.interactions)] for part in parts]
     count = sum(map(len, bodies))
 
     def ours() -> float:
         with Store(folder / f"{time.monotonic_ns()}.db") as store:
-            return timed(lambda: [store.add(episode) for episode in episodes]) / count
+            return timed(lambda: [_add(store, part) for part in parts]) / count
 
     def raw() -> float:
         db = sqlite3.connect(folder / f"{time.monotonic_ns()}.db", isolation_level=None)
@@ -149,6 +156,12 @@ def ingest(folder: Path, rounds: int, recordings: list[Recording]) -> dict[str, 
             db.close()
 
     return medians(rounds, {"executemany": raw, "replay": ours})
+
+
+def _add(store: Store, episodes: list[Episode]) -> None:
+    with store.file.writing():
+        for episode in episodes:
+            store.add(episode)
 
 
 def runs(each: int, count: int = 5_000) -> list[Recording]:
@@ -232,6 +245,7 @@ def tables(rounds: int, many: int = 10_000) -> Iterator[Table]:
         stored = {
             "100 a run": ingest(folder, rounds, runs(100)),
             "1 a run": ingest(folder, rounds, runs(1, 1_000)),
+            "1 a run, 50 at once": ingest(folder, rounds, runs(1), 50),
             "an agent's 40 turns": ingest(folder, rounds, [agent_run(40, n) for n in range(4)]),
         }
         told = (f"{row['replay'].per_second:,.0f} ({name})" for name, row in stored.items())

@@ -575,6 +575,22 @@ class WouldOverwrite(ReplayError):
         return f"{self.path} is there already, and stays as it is.\nTo replace it: {self.command}"
 
 
+class InUse(ReplayError):
+    """A store is to be replaced, and others have it open: what they write would be lost."""
+
+    def __init__(self, path: str, command: str) -> None:
+        super().__init__(path, command)
+        self.path = path
+        self.command = command
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is open in another process, and stays as it is.\n"
+            "Stop what records to it or reads it (a service, a test run, Datasette).\n"
+            f"Then: {self.command}"
+        )
+
+
 class BadEntrypoint(ReplayError):
     """The entrypoint cannot be imported, is not a function, or does not take these inputs."""
 

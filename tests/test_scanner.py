@@ -20,7 +20,8 @@ from replay.cassettes.redaction import Redactor
 from replay.cassettes.scanner import Finding, Scanner, guard
 from replay.cli import main
 from replay.config import Redaction
-from replay.episodes.store import Store, export_bundle, read_bundle
+from replay.episodes.folder import export_bundle, read_bundle
+from replay.episodes.store import Store
 from replay.errors import SecretFound
 from replay.model import (
     Chunk,

@@ -285,6 +285,40 @@ def test_what_is_over_the_bounds_is_dropped_whole(home):
     assert log.count("not recorded") == 3
 
 
+QUEUED = """
+import json, sqlite3
+import replay
+import replay.engine.recorder
+from replay.episodes.store import Store
+
+replay.engine.recorder.unique = str  # so that two runs have one name
+
+def twice(n):
+    return 2 * n
+
+Store("episodes/episodes.db").close()
+others = sqlite3.connect("episodes/episodes.db", isolation_level=None)
+others.execute("BEGIN IMMEDIATE")
+for n in range(20):
+    with replay.record_in_background(f"run{n % 19}") as run:
+        run.call(twice, n=n)
+others.execute("COMMIT")
+replay.flush_recordings(60)
+stats = replay.recording_stats()
+print(json.dumps([stats.recorded, stats.lost, stats.waiting, stats.held]))
+"""
+
+
+def test_runs_that_wait_are_written_together_and_fail_alone(home):
+    """While others wrote, twenty have ended; one cannot be kept, and takes no other along."""
+
+    found, log = done(home, QUEUED)
+
+    assert found == [19, {"error": 1}, 0, 0], log
+    assert [episode.current.output for episode in episodes(home)].count(38) == 0
+    assert len(episodes(home)) == 19
+
+
 FORKED = """
 import os, json, sys
 import replay

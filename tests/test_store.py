@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from replay.episodes.bundle import dump
-from replay.episodes.store import Store, export_bundle, find, import_bundle
+from replay.episodes.folder import export_bundle, find, import_bundle
+from replay.episodes.store import Store
 from replay.errors import Damaged, OtherEpisode, UnknownEpisode
 from replay.model import Episode
 from tests.test_bundle import EPISODES, episode

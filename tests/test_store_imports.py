@@ -275,6 +275,89 @@ def test_spans(tmp_path, found_in):
     assert [(t.name, t.arguments) for t in call.answers[0].tool_calls] == [("look", {"a": 1})]
 
 
+def any_value(value):
+    """Write *value* as OTLP does."""
+
+    if isinstance(value, dict):
+        pairs = [{"key": key, "value": any_value(item)} for key, item in value.items()]
+        return {"kvlistValue": {"values": pairs}}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [any_value(item) for item in value]}}
+    return {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}
+
+
+def record(second, body, span="b7", **names):
+    return {
+        "timeUnixNano": f"176722560{second}000000000",
+        "traceId": "5b",
+        "spanId": span,
+        "attributes": [{"key": k.replace("__", "."), "value": v} for k, v in names.items()],
+        "body": any_value(body),
+    }
+
+
+LOOK = {"id": "1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}}
+EVENTS = [
+    record(0, {"content": "Be kind."}) | {"eventName": "gen_ai.system.message"},
+    record(0, {"content": "hi"}, event__name={"stringValue": "gen_ai.user.message"}),
+    record(
+        1,
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"content": "hello", "tool_calls": [LOOK]},
+        },
+        event__name={"stringValue": "gen_ai.choice"},
+    ),
+    record(1, {"content": "of no call"}, span="") | {"eventName": "gen_ai.user.message"},
+    record(1, "GET / took long"),
+]
+WHOLE = {
+    "timeUnixNano": "1767225600000000000",
+    "eventName": "gen_ai.client.inference.operation.details",
+    "attributes": NEWER,
+}
+CHAT_SPAN = {
+    "traceId": "5b",
+    "spanId": "b7",
+    "startTimeUnixNano": "1767225600000000000",
+    "endTimeUnixNano": "1767225601000000000",
+    "attributes": NEWER[:4],
+}
+
+
+def logged(*records):
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": list(records)}]}]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "model", "system", "elapsed"),
+    [
+        ([logged(*EVENTS)], "", ["Be kind."], 1.0),
+        ([logged(WHOLE)], "gpt-4o-2024-08-06", None, 0.0),
+        (
+            [logged(*EVENTS), {"resourceSpans": [{"scopeSpans": [{"spans": [CHAT_SPAN]}]}]}],
+            "gpt-4o-2024-08-06",
+            ["Be kind."],
+            1.0,
+        ),
+    ],
+    ids=["events", "one event", "events of a span"],
+)
+def test_log_records(tmp_path, lines, model, system, elapsed):
+    """GenAI events are what their span would say; what else is logged is left out."""
+
+    found = imported(written(tmp_path / "logs.jsonl", *lines))
+    (item,) = found.episode.current.interactions
+    call = read_call(item)
+
+    assert found.form == "OpenTelemetry"
+    assert found.episode.current.manifest.clock == "2026-01-01T00:00:00+00:00"
+    assert (call.answered, call.system, item.elapsed) == (model, system, elapsed)
+    assert ([m.text for m in call.sent], [m.text for m in call.answers]) == (["hi"], ["hello"])
+    assert [(t.name, t.arguments) for t in call.answers[0].tool_calls] == [("look", {"a": 1})]
+
+
 @pytest.mark.parametrize("text", ["", "hello", "{}", "[1]", '{"log": {"entries": [1]}}', '{"a"'])
 def test_what_is_nobodys_is_refused(tmp_path, text):
     """Never half read."""

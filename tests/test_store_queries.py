@@ -10,9 +10,10 @@ import pytest
 from bench.store import agent_run
 from replay.config import Config
 from replay.episodes.bundle import dump
+from replay.episodes.folder import find
 from replay.episodes.layers import Layered, open_store, recording_of, resolve
 from replay.episodes.pieces import cut, pack, unpack
-from replay.episodes.store import Filter, Store, find
+from replay.episodes.store import Filter, Store
 from replay.errors import (
     AmbiguousEpisode,
     BadFilter,

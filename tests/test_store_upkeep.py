@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlite_utils import Database
@@ -19,8 +20,9 @@ from replay.episodes.bundle import interaction_lines, recording_id
 from replay.episodes.schema import migrations
 from replay.episodes.store import Store
 from replay.episodes.upkeep import backup, gc, merge, restore, verify
-from replay.errors import Damaged, WouldOverwrite
+from replay.errors import Damaged, InUse, WouldOverwrite
 from replay.model import Episode
+from tests.conftest import ROOT
 from tests.test_bundle import episode
 
 RUN = agent_run(4)
@@ -124,7 +126,7 @@ def test_clearing_takes_what_nobody_uses(tmp_path):
 
     path = filled(tmp_path / "store.db")
     with Store(path) as store:
-        live = store.begin("live", "2026-01-01", os.getpid())
+        live = store.begin("live", _now(), os.getpid())
         store.file.db.execute("PRAGMA foreign_keys = OFF")
         for table in ("interaction", "call", "message", "tool_call"):
             store.file.db.execute(f"DELETE FROM {table} WHERE recording = 2")
@@ -145,17 +147,34 @@ def test_clearing_takes_what_nobody_uses(tmp_path):
         assert store.file.rows("SELECT id FROM attempt") == [(live,)]
 
 
+def _now():
+    return datetime.now(UTC).isoformat()
+
+
 def test_a_recording_that_is_being_made_is_not_incomplete():
     """Of this machine's processes we can tell; another machine's may be alive."""
 
     with Store(":memory:") as store:
-        store.begin("mine", "2026-01-01", os.getpid())
+        store.begin("mine", _now(), os.getpid())
         store.begin("dead", "2026-01-01", GONE)
         far = store.begin("far", "2026-01-01", GONE)
         store.file.db.execute("UPDATE attempt SET host = 'elsewhere' WHERE id = ?", [far])
 
         assert [item.episode for item in store.incomplete()] == ["dead"]
         assert socket.gethostname() != "elsewhere"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a process started")
+def test_a_process_of_the_same_number_is_another_one():
+    """In a container the next process gets the number of the one that was killed."""
+
+    with Store(":memory:") as store:
+        before = datetime.now(UTC) - timedelta(days=300)
+        store.begin("before", before.isoformat(), os.getpid())
+        store.begin("mine", _now(), os.getpid())
+
+        assert [item.episode for item in store.incomplete()] == ["before"]
+        assert gc(store).attempts == 1
 
 
 def test_backup_is_done_while_a_writer_is_busy(tmp_path):
@@ -208,8 +227,48 @@ def test_a_good_store_is_not_restored_over(tmp_path, whole):
     aside = restore(path, whole, force=True)
 
     assert dumped(path) == dumped(whole)
+    assert not list(tmp_path.glob("*-journal"))
     with Store(aside) as store:
         assert "new" in store.ids()
+
+
+WRITER = """
+import sys
+from dataclasses import replace
+from replay.episodes.store import Store
+from tests.conftest import ROOT
+from tests.test_bundle import episode
+
+with Store(sys.argv[1]) as store:
+    for number in range(100_000):
+        store.add(replace(episode(), id=f"w{number}"))
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_store_that_is_written_to_is_not_restored(tmp_path, whole, damaged):
+    """Not even a damaged one: what the writer says it has written is there. Then it is."""
+
+    path = filled(tmp_path / "store.db")
+    if damaged:
+        with Store(path) as store:
+            store.file.db.execute("UPDATE recording SET tokens = 7")
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        written = int(writer.stdout.readline())
+        with pytest.raises(InUse, match="open in another process"):
+            restore(path, whole, force=True)
+        while written < 5:
+            written = int(writer.stdout.readline())
+        writer.kill()
+
+    with Store(path) as store:
+        assert f"w{written}" in store.ids()
+    aside = restore(path, whole, force=True)
+    assert dumped(path) == dumped(whole)
+    with Store(aside, writable=False) as store:
+        assert f"w{written}" in store.ids()
 
 
 def test_a_damaged_store_is_restored(tmp_path, whole):

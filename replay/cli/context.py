@@ -42,8 +42,8 @@ def of_tenant(command: click.Command) -> click.Command:
 
 def complete_episode(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """List the names that begin so, for the shell, which no error would help."""
+    from replay.episodes.folder import known
     from replay.episodes.layers import open_store
-    from replay.episodes.store import known
 
     try:
         config = load_config(environ=os.environ)

@@ -237,8 +237,8 @@ def export(config: Config, /, episodes: tuple[str, ...], form: str, **options: A
       replay export episode_12345 --format har --to /tmp
     """
     from replay.episodes.exports import export_cassette, export_har
+    from replay.episodes.folder import export_bundle
     from replay.episodes.layers import open_store
-    from replay.episodes.store import export_bundle
 
     folder, chosen, force = options["folder"], options["recording"], options["force"]
     with open_store(config) as store:
@@ -254,8 +254,8 @@ def export(config: Config, /, episodes: tuple[str, ...], form: str, **options: A
 
 def _imported(store: Store, config: Config, episode: str) -> str:
     """Tell which episode is meant, and have what its bundle holds in the store."""
+    from replay.episodes.folder import bundle_path, import_bundle
     from replay.episodes.layers import resolve
-    from replay.episodes.store import bundle_path, import_bundle
 
     bundles = config.path(config.episodes)
     name = resolve(store, bundles, episode)

@@ -78,7 +78,7 @@ def restore(config: Config, file: Path, force: bool) -> None:
     """
     Put the backup FILE in the place of the store; what was there stays beside it.
 
-    Whoever writes to the store should be stopped first.
+    Refused while another process has the store open: stop the service first.
 
     \b
       replay restore /backups/episodes-2026-09-01.db

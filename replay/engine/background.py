@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,6 +34,9 @@ _JOURNAL_SECONDS = 1.0
 
 _GRACE_SECONDS = 0.005
 """How long the thread lets the program go on after a run, before it takes its share of Python."""
+
+_AT_ONCE = 50
+"""Runs that are written in one transaction, where so many wait: it takes longer than a run."""
 
 _REPORT_SECONDS = 60.0
 
@@ -89,7 +93,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._open: dict[ServiceRun, None] = {}
         self._ended: deque[ServiceRun] = deque()
-        self._busy = self._flushing = False
+        self._busy = 0
+        self._flushing = False
         self._patience = 0.0
         self._held = 0
         self._recorded = self._passed = 0
@@ -218,20 +223,27 @@ class Writer:
             if idle and not self._flushing:
                 time.sleep(_GRACE_SECONDS)
             with self._changed:
-                run = self._ended.popleft() if self._ended else None
-                self._busy = run is not None
-            if run:
-                self._write(run)
+                self._busy = min(len(self._ended), _AT_ONCE)
+                runs = [self._ended.popleft() for _ in range(self._busy)]
+            if runs:
+                self._write(runs)
             elif self._flushing:
                 self._close()
             if self._clock() - journaled >= _JOURNAL_SECONDS:
                 journaled = self._clock()
                 self._journal(journaled - _JOURNAL_SECONDS)
 
-    def _write(self, run: ServiceRun) -> None:
-        error = self._attempt(run, run.write)
+    def _write(self, runs: list[ServiceRun]) -> None:
+        """Write those of one store together; if that fails, each by itself, to lose no other."""
+        for place in dict.fromkeys(run.place for run in runs):
+            some = [run for run in runs if run.place == place]
+            together = len(some) > 1 and not self._attempt(place, partial(_write, runs=some))
+            for run in some:
+                self._wrote(run, None if together else self._attempt(place, run.write))
+
+    def _wrote(self, run: ServiceRun, error: tuple[Loss, str] | None) -> None:
         with self._changed:
-            self._busy = False
+            self._busy -= 1
             self._held -= run.size
             self._recorded += error is None
         if error:
@@ -242,31 +254,31 @@ class Writer:
         with self._changed:
             running = [run for run in self._open if run.since <= before]
         for run in running:
-            if error := self._attempt(run, run.journal):
+            if error := self._attempt(run.place, run.journal):
                 self.lose(run, *error)
 
-    def _attempt(self, run: ServiceRun, write: Callable[[Store], None]) -> tuple[Loss, str] | None:
+    def _attempt(self, place: Place, write: Callable[[Store], None]) -> tuple[Loss, str] | None:
         """Try to *write*; tell what went wrong, if so, and let go of the store."""
         try:
-            write(self._store(run))
+            write(self._store(place))
         except (Damaged, OSError) as error:
-            self._let_go(run.place)
+            self._let_go(place)
             return Loss.STORE, str(error)
         except ReplayError as error:
             return Loss.ERROR, str(error)
         except Exception as error:  # noqa: BLE001 - the thread serves the other runs too
-            self._let_go(run.place)
+            self._let_go(place)
             return Loss.ERROR, f"{type(error).__name__}: {error}"
         return None
 
-    def _store(self, run: ServiceRun) -> Store:
-        """Open the store of *run*, anew if its file was moved away."""
-        kept = self._stores.get(run.place)
-        if kept is None or kept.file != _file(run.place[0]):
-            self._let_go(run.place)
-            path, tenant = run.place
+    def _store(self, place: Place) -> Store:
+        """Open the store at *place*, anew if its file was moved away."""
+        kept = self._stores.get(place)
+        if kept is None or kept.file != _file(place[0]):
+            self._let_go(place)
+            path, tenant = place
             store = Store(path, tenant=tenant)
-            kept = self._stores[run.place] = _Kept(store, _file(path))
+            kept = self._stores[place] = _Kept(store, _file(path))
         return kept.store
 
     def _close(self) -> None:
@@ -279,6 +291,14 @@ class Writer:
     def _let_go(self, place: Place) -> None:
         if kept := self._stores.pop(place, None):
             kept.store.close()
+
+
+def _write(store: Store, runs: list[ServiceRun]) -> None:
+    for run in runs:
+        _ = run.episode  # to make it takes long: before the file is locked
+    with store.file.writing():
+        for run in runs:
+            run.write(store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,12 +388,11 @@ class ServiceRun(Run):
         self._complete.clear()
 
     def write(self, store: Store) -> None:
-        """Make the episode and put it into *store*."""
-        episode = self._episode()
+        """Put the episode into *store*."""
         if self._attempt:
-            store.finish(self._attempt, episode)
+            store.finish(self._attempt, self.episode)
         else:
-            store.add(episode)
+            store.add(self.episode)
 
     def journal(self, store: Store) -> None:
         """Put into *store* what is complete of a run that is not, in case the process is killed."""
@@ -384,7 +403,9 @@ class ServiceRun(Run):
             self._journaled += 1
             store.note(self._attempt, self._journaled, self._redactor.interaction(interaction))
 
-    def _episode(self) -> Episode:
+    @cached_property
+    def episode(self) -> Episode:
+        """The episode that is made of it, once it has ended."""
         recorded = tuple(map(self._redactor.interaction, self.tape.recorded))
         return episode_of(
             self,

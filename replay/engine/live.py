@@ -12,7 +12,8 @@ from replay.config import Config
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.recorder import record
 from replay.engine.run import Run
-from replay.episodes.store import Store, bundle_path, export_bundle, find, import_bundle
+from replay.episodes.folder import bundle_path, export_bundle, find, import_bundle
+from replay.episodes.store import Store
 from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
 from replay.golden.plain import plain
 from replay.model import Episode, Further

@@ -1,4 +1,4 @@
-"""Recordings as files of other tools; bundles, which hold all of an episode, are the store's."""
+"""Recordings as files of other tools; bundles, which hold all of an episode, are the folder's."""
 
 from __future__ import annotations
 

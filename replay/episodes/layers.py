@@ -11,16 +11,9 @@ from typing import Self
 from replay.config import Config
 from replay.episodes.bundle import recording_id
 from replay.episodes.database import MEMORY
+from replay.episodes.folder import bundle_path, find, known, read_bundle, united
 from replay.episodes.queries import Filter, Hit, Row
-from replay.episodes.store import (
-    Incomplete,
-    Store,
-    bundle_path,
-    find,
-    known,
-    read_bundle,
-    united,
-)
+from replay.episodes.store import Incomplete, Store
 from replay.errors import (
     AmbiguousEpisode,
     BadFilter,

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from replay.canonical import content_hash
 from replay.episodes.contents import Contents, digest
 from replay.episodes.database import MEMORY, File
 from replay.episodes.pieces import unpack
+from replay.episodes.processes import is_running
 from replay.episodes.rows import HEAD, SAID, read_recordings, seal
 from replay.episodes.said import Said
-from replay.episodes.store import Store, case_of, is_running
-from replay.errors import Damaged, OtherEpisode, ReplayError, WouldOverwrite
+from replay.episodes.store import Store, case_of
+from replay.errors import Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
+
+_PATIENCE = 2.0
+"""Seconds after which a store that others have open is not replaced."""
 
 _AT_ONCE = 200
 """Lists of pieces that are put together before what was unpacked for them is dropped."""
@@ -102,6 +107,7 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
     Raises:
         Damaged: *source* is not a whole store.
         WouldOverwrite: the store at *path* is whole, and *force* is not given.
+        InUse: somebody else has the store at *path* open.
 
     """
     if not source.is_file():
@@ -109,11 +115,25 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
     with Store(source, writable=False) as good:
         if problem := next(verify(good), ""):
             raise Damaged(source, f"not a whole store: {problem}")
-        if path.exists() and not force and _is_whole(path):
+        if not path.exists():
+            _copy(good, path)
+            return None
+        if not force and _is_whole(path):
             raise WouldOverwrite(str(path), f"replay restore --force {source}")
-        aside = _moved_aside(path) if path.exists() else None
-        _copy(good, path)
-    return aside
+        aside = _free_beside(path)
+        try:
+            _replace(path, good.file.db.conn, aside)
+        except sqlite3.DatabaseError as error:
+            aside.unlink(missing_ok=True)
+            match error.sqlite_errorcode & 0xFF:  # above that, it says more than we ask
+                case sqlite3.SQLITE_BUSY:
+                    raise InUse(str(path), f"replay restore --force {source}") from None
+                case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:  # so nobody writes to it
+                    _move(path, aside)
+                    _copy(good, path)
+                case _:
+                    raise Damaged(path, f"it cannot be replaced: {error}") from error
+        return aside
 
 
 def merge(store: Store, source: Path) -> Merged:
@@ -162,21 +182,38 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _moved_aside(path: Path) -> Path:
-    """Move a store with what belongs to it; a log of the old one must not meet the new one."""
+def _replace(path: Path, good: sqlite3.Connection, aside: Path) -> None:
+    """Copy the store at *path* to *aside*, then *good* over it: alone with it, in a transaction."""
+    with closing(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)) as there:
+        there.execute("PRAGMA locking_mode = EXCLUSIVE")
+        there.execute("PRAGMA journal_mode = DELETE")  # takes who has it to himself, and all pages
+        there.execute("BEGIN EXCLUSIVE")
+        there.execute("COMMIT")  # the lock stays
+        with closing(sqlite3.connect(aside)) as kept:
+            there.backup(kept)
+        good.backup(there)
+        there.execute("PRAGMA journal_mode = WAL")
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # which an exclusive lock leaves
+
+
+def _free_beside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
         number += 1
+    return aside
+
+
+def _move(path: Path, aside: Path) -> None:
+    """Move a store with what belongs to it; a log of the old one must not meet the new one."""
     for end in ("-wal", "-shm", ""):
         part = path.with_name(path.name + end)
         if part.exists():
             part.replace(aside.with_name(aside.name + end))
-    return aside
 
 
 def _cleared(db: sqlite3.Connection) -> Garbage:
-    running = db.execute("SELECT id, host, pid FROM attempt").fetchall()
-    dead = [number for number, host, pid in running if not is_running(host, pid)]
+    begun = db.execute("SELECT id, host, pid, started FROM attempt").fetchall()
+    dead = [number for number, *process in begun if not is_running(*process)]
     size = 0
     for number in dead:
         size += _one(db, "SELECT total(length(lines)) FROM attempt_line WHERE attempt = ?", number)

@@ -23,11 +23,12 @@ from replay.cassettes.limits import Allowance
 from replay.cassettes.reading import read_bytes
 from replay.cassettes.redaction import Redactor
 from replay.config import Redaction
+from replay.episodes.folder import read_bundle
 from replay.episodes.imports.exchanges import Exchanges
 from replay.episodes.imports.har import har
 from replay.episodes.imports.logs import logs
 from replay.episodes.imports.spans import spans
-from replay.episodes.store import Store, read_bundle
+from replay.episodes.store import Store
 from replay.errors import Damaged
 from replay.llm.calls import read_call
 from replay.model import Episode, Interaction, Manifest, Recording

@@ -1,7 +1,7 @@
 """
-OpenTelemetry spans of LLM calls, as JSON lines of OTLP (the collector's file exporter).
+OpenTelemetry spans of LLM calls, and the events beside them, as JSON lines of OTLP.
 
-Spans hold messages, not bodies. Those that hold them, under the names of the GenAI semantic
+They hold messages, not bodies. Calls with messages, under the names of the GenAI semantic
 conventions or of OpenLLMetry, become exchanges of OpenAI's chat form, which says the same; spans
 without messages are left out.
 """
@@ -10,48 +10,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from replay.episodes.imports.events import calls_in
 from replay.episodes.imports.exchanges import Exchanges, exchange, timed
+from replay.episodes.imports.otlp import Item, attributes, spans_in
 from replay.model import Json
 
 _INDEXED = re.compile(r"gen_ai\.(prompt|completion)\.(\d+)\.(role|content|tool_calls.*)")
+_KINDS_OF_FILE = {"resourceSpans", "resourceLogs"}
 _SETTINGS = ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "seed")
 
 
 def spans(values: list[Any]) -> Exchanges | None:
-    """Read the spans that hold what was said; None when these are no spans."""
-    if not values or not all(isinstance(v, dict) and "resourceSpans" in v for v in values):
+    """Read the calls of which it is told what was said; None when these are no spans or events."""
+    if not values or not all(isinstance(v, dict) and _KINDS_OF_FILE & v.keys() for v in values):
         return None
-    found = [(span, _attributes(span)) for value in values for span in _spans(value)]
+    told = {_id(call): call for call in calls_in(values)}
+    found = []
+    for span in (span for value in values for span in spans_in(value)):
+        names = attributes((*span.get("events", ()), span))  # older conventions used events
+        found.append((span, told.pop(_id(span), {"names": {}})["names"] | names))
+    found += [(call, call["names"]) for call in told.values()]
     return timed([_read(span, names) for span, names in found if _said(names, "input")])
 
 
-def _spans(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for resource in value["resourceSpans"]:
-        for scope in resource.get("scopeSpans", ()):
-            yield from scope.get("spans", ())
-
-
-def _attributes(span: dict[str, Any]) -> dict[str, Any]:
-    """Flatten the attributes of a span, and of its events, which older conventions used."""
-    found: dict[str, Any] = {}
-    for holder in (*span.get("events", ()), span):
-        found |= {item["key"]: _plain(item["value"]) for item in holder.get("attributes", ())}
-    return found
-
-
-def _plain(value: dict[str, Any]) -> Json:
-    """Read an `AnyValue`; 64-bit numbers are written as text there."""
-    if "arrayValue" in value:
-        return [_plain(item) for item in value["arrayValue"].get("values", ())]
-    if "kvlistValue" in value:
-        return {i["key"]: _plain(i["value"]) for i in value["kvlistValue"].get("values", ())}
-    if "intValue" in value:
-        return int(value["intValue"])
-    return next(iter(value.values()), None)
+def _id(span: Item) -> tuple[Any, ...]:
+    """Name a span; what has no name of its own is only itself."""
+    return (span.get("traceId"), span["spanId"]) if span.get("spanId") else (id(span),)
 
 
 def _read(span: dict[str, Any], names: dict[str, Any]) -> tuple[dict[str, Any], datetime]:
