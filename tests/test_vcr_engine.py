@@ -1,6 +1,14 @@
 """Our engine behind `@pytest.mark.vcr`: the same tests, faster, and nothing lost."""
 
+import json
+
+import httpx
 import pytest
+import vcr
+from vcr.persisters.filesystem import FilesystemPersister
+
+from replay.cassettes.vcr_engine import use_cassette
+from tests.server import plain, scripted
 
 TEST = """
 import os, httpx, pytest, requests
@@ -108,3 +116,146 @@ def test_unknown_engine_is_told(vcr_project):
     done = vcr_project.where(REPLAY_ENGINE="betamax").pytest("-q")
 
     assert "vcrpy or replay" in done.stdout + done.stderr
+
+
+@pytest.fixture
+def local():
+    """The address of a server."""
+    with scripted(plain(b"ok", b"x-token: abc")) as url:
+        yield url
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Open the cassette `x` there, with our engine and vcrpy's settings."""
+
+    def use(name="x.yaml", *, rewrites=False, recorder=None, **settings):
+        settings = {"record_mode": "new_episodes", **settings}
+        recorder = recorder or vcr.VCR()
+        path = str(tmp_path / name)
+        return use_cassette(recorder, path, rewrites=rewrites, passed=lambda: True, **settings)
+
+    return use
+
+
+def test_what_does_not_change_keeps_its_text(tmp_path, local, opened):
+    """Comments, quotes and all; what is new is spelled by vcrpy."""
+
+    path = tmp_path / "x.yaml"
+    with opened():
+        httpx.get(f"{local}/1")
+    text = path.read_text().replace("method: GET", 'method: "GET"  # by hand')
+    path.write_text(text)
+    with opened():
+        httpx.get(f"{local}/1")
+        httpx.get(f"{local}/2")
+    kept, _, added = path.read_text().partition(f"uri: {local}/2")
+
+    assert kept.startswith(text.removesuffix("version: 1\n"))
+    assert (added.endswith("version: 1\n"), "replay:" in kept) == (True, False)
+
+
+def test_a_session_that_recorded_nothing_writes_nothing(tmp_path, local, opened):
+    """Not even the same bytes: the file stays the file it is."""
+
+    with opened():
+        httpx.get(f"{local}/1")
+    before = (tmp_path / "x.yaml").stat()
+    with opened():
+        httpx.get(f"{local}/1")
+    after = (tmp_path / "x.yaml").stat()
+
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("x.yaml", {}), ("x.json", {"serializer": "json"})])
+def test_two_recorders_of_one_cassette_lose_nothing(tmp_path, local, opened, name, settings):
+    """Who saves later adds to what is there by then; what stock vcrpy reads is whole."""
+
+    with opened(name, **settings):
+        httpx.get(f"{local}/1")
+    with opened(name, **settings):
+        httpx.get(f"{local}/2")
+        with opened(name, **settings):
+            httpx.get(f"{local}/3")
+    with vcr.use_cassette(str(tmp_path / name), record_mode="none", **settings) as whole:
+        asked = [request.uri[-1] for request in whole.requests]
+
+    assert asked == ["1", "3", "2"]
+
+
+def test_a_filter_that_came_later_reaches_what_is_there(tmp_path, local, opened):
+    """As in vcrpy: text is kept only of what it leaves as it is."""
+
+    with opened():
+        httpx.get(f"{local}/1", headers={"authorization": "Bearer abc"})
+        httpx.get(f"{local}/2")
+    with opened(filter_headers=["authorization"]):
+        httpx.get(f"{local}/3")
+    text = (tmp_path / "x.yaml").read_text()
+
+    assert ("Bearer" in text, [text.count(f"{local}/{n}") for n in (1, 2, 3)]) == (False, [1, 1, 1])
+
+
+def test_what_is_recorded_anew_replaces_what_others_wrote(tmp_path, local, opened):
+    """With a rewrite only its own requests stand there."""
+
+    with opened():
+        httpx.get(f"{local}/1")
+    with opened(rewrites=True), opened():
+        httpx.get(f"{local}/2")
+    with opened(rewrites=True):
+        httpx.get(f"{local}/3")
+    text = (tmp_path / "x.yaml").read_text()
+
+    assert [text.count(f"{local}/{n}") for n in (1, 2, 3)] == [0, 0, 1]
+
+
+def test_unused_interactions_are_dropped(tmp_path, local, opened):
+    """With vcrpy's setting for it; that nobody wants them does not make them another's."""
+
+    with opened():
+        httpx.get(f"{local}/1")
+        httpx.get(f"{local}/2")
+    with opened(drop_unused_requests=True):
+        httpx.get(f"{local}/2")
+    text = (tmp_path / "x.yaml").read_text()
+
+    assert [text.count(f"{local}/{n}") for n in (1, 2)] == [0, 1]
+
+
+def test_a_persister_of_the_project_stays_in_charge(tmp_path, local, opened):
+    """Ours is for files; where the project keeps cassettes is its own affair."""
+
+    kept = {}
+
+    class Elsewhere(FilesystemPersister):
+        @staticmethod
+        def save_cassette(path, content, **_):
+            kept[path] = len(content["requests"])
+
+    recorder = vcr.VCR()
+    recorder.register_persister(Elsewhere)
+    with opened(recorder=recorder):
+        httpx.get(f"{local}/1")
+
+    assert (list(kept.values()), (tmp_path / "x.yaml").exists()) == ([1], False)
+
+
+def test_a_serializer_of_the_project_writes_its_form(tmp_path, local, opened):
+    """It is compared by what it says, and written whole."""
+
+    class Lines:
+        def serialize(self, value):
+            return "\n".join(map(json.dumps, value["interactions"]))
+
+        def deserialize(self, text):
+            return {"interactions": [json.loads(line) for line in text.split("\n")]}
+
+    recorder = vcr.VCR()
+    recorder.register_serializer("lines", Lines())
+    for number in (1, 2):
+        with opened("x.txt", recorder=recorder, serializer="lines"):
+            httpx.get(f"{local}/{number}")
+
+    assert (tmp_path / "x.txt").read_text().count("\n") == 1

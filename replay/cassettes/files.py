@@ -20,7 +20,14 @@ from replay.cassettes.yaml_v1 import silence
 from replay.errors import Damaged, NotWritten
 from replay.model import Interaction
 
-__all__ = ["CassetteFile", "add_to_cassette", "read_cassette", "write_anew", "write_cassette"]
+__all__ = [
+    "CassetteFile",
+    "add_to_cassette",
+    "locked",
+    "read_cassette",
+    "write_anew",
+    "write_cassette",
+]
 
 _LOCK_SECONDS = 120.0
 
@@ -61,7 +68,7 @@ def write_cassette(path: Path, interactions: Iterable[Interaction], began: datet
         OSError: it could not be written; what it held before is untouched.
 
     """
-    with _locked(path):
+    with locked(path):
         _write(path, tuple(interactions), began, _there(path))
 
 
@@ -78,7 +85,7 @@ def add_to_cassette(path: Path, recorded: Iterable[Interaction], began: datetime
         OSError: it could not be written; what it held before is untouched.
 
     """
-    with _locked(path):
+    with locked(path):
         there = read_source(path, read_bytes(path)) if path.exists() else None
         before = there.interactions if there else ()
         _write(path, (*before, *recorded), began, there)
@@ -93,8 +100,24 @@ def write_anew(path: Path, interactions: Iterable[Interaction], began: datetime 
         OSError: it could not be written; what it held before is untouched.
 
     """
-    with _locked(path):
+    with locked(path):
         _write(path, tuple(interactions), began, None)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time read and write *path*; the lock lies beside it while it is held."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = blake2b(path.name.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    beside = path.with_name(f".replay-{name}.lock")
+    with FileLock(beside, timeout=_LOCK_SECONDS):
+        try:
+            yield
+        finally:
+            if os.name == "posix":  # who waits for a lock that is gone asks for a new one
+                beside.unlink(missing_ok=True)
 
 
 def _there(path: Path) -> Source | None:
@@ -145,19 +168,3 @@ def _begin(plan: list[int | New], began: datetime | None) -> None:
         if isinstance(entry, New):
             plan[place] = New(entry.interaction, began)
             return
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time read and write *path*; the lock lies beside it while it is held."""
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = blake2b(path.name.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    beside = path.with_name(f".replay-{name}.lock")
-    with FileLock(beside, timeout=_LOCK_SECONDS):
-        try:
-            yield
-        finally:
-            if os.name == "posix":  # who waits for a lock that is gone asks for a new one
-                beside.unlink(missing_ok=True)

@@ -68,26 +68,23 @@ def rewritten(source: Source | None, plan: Plan) -> str:
         raise Unwritable(f"it is a {source.form.name} cassette, which only its own tool writes")
     if source.is_json:
         return _as_json(source, plan)
-    text = _as_yaml(source, plan)
-    if text is None or not _keeps(source, plan, text):
-        return _written(_all_new(source, plan))
-    return text
+    items = [e if isinstance(e, int) else item(e.interaction, e.began) for e in plan]
+    return spliced(source, items) or _written(_all_new(source, plan))
+
+
+def spliced(source: Source, plan: Sequence[int | str]) -> str | None:
+    """
+    Write the YAML of *source* with the text of new interactions in it, as *plan* says.
+
+    None where it cannot be cut, or what is kept would not read as before: an alias may have lost
+    what it stood for.
+    """
+    text = _with_items(source, plan)
+    return text if text is not None and _keeps(source, plan, text) else None
 
 
 def _written(new: Sequence[New]) -> str:
     return cassette([item(entry.interaction, entry.began) for entry in new])
-
-
-def _keeps(source: Source, plan: Plan, text: str) -> bool:
-    """Whether what is kept reads as before: an alias may have lost what it stood for."""
-    try:
-        now = read_source(Path("the new text"), text.encode()).interactions
-    except Damaged:
-        return False
-    kept = [(place, entry) for place, entry in enumerate(plan) if isinstance(entry, int)]
-    return len(now) == len(plan) and all(
-        now[place] == source.interactions[entry] for place, entry in kept
-    )
 
 
 def _all_new(source: Source, plan: Plan) -> list[New]:
@@ -112,8 +109,7 @@ class _Cut:
         return "\r\n" if "\r\n" in self.head else "\n"
 
 
-def _as_yaml(source: Source, plan: Plan) -> str | None:
-    """Put the text together; None where it cannot be cut."""
+def _with_items(source: Source, plan: Sequence[int | str]) -> str | None:
     cut = _cut(source.text)
     if cut is None or len(cut.items) != len(source.interactions) or not plan:
         return None
@@ -129,14 +125,24 @@ def _as_yaml(source: Source, plan: Plan) -> str | None:
     return "".join([*texts, cut.tail])
 
 
+def _keeps(source: Source, plan: Sequence[int | str], text: str) -> bool:
+    try:
+        now = read_source(Path("the new text"), text.encode()).interactions
+    except Damaged:
+        return False
+    kept = [(place, entry) for place, entry in enumerate(plan) if isinstance(entry, int)]
+    return len(now) == len(plan) and all(
+        now[place] == source.interactions[entry] for place, entry in kept
+    )
+
+
 def _ended(text: str, feed: str) -> str:
     return text if text.endswith("\n") else text.rstrip(" ") + feed
 
 
-def _fitted(new: New, cut: _Cut) -> str:
+def _fitted(new: str, cut: _Cut) -> str:
     pad = " " * cut.column
-    lines = item(new.interaction, new.began).split("\n")
-    return cut.feed.join(f"{pad}{line}" if line else line for line in lines)
+    return cut.feed.join(f"{pad}{line}" if line else line for line in new.split("\n"))
 
 
 def _cut(text: str) -> _Cut | None:

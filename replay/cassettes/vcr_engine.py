@@ -1,9 +1,10 @@
 """
 Our engine behind `@pytest.mark.vcr`: vcrpy's cassettes and settings, our interception and look-up.
 
-Matching, filters, record modes and files stay vcrpy's. What changes: requests are routed by
-context, streams are teed, look-ups do not slow down with the size of the cassette, threads do not
-escape, and a cassette that is recorded anew is replaced only at the end, whole.
+Matching, filters, record modes and the form of files stay vcrpy's. What changes: requests are
+routed by context, streams are teed, look-ups do not slow down with the size of the cassette,
+threads do not escape, a cassette that is recorded anew is replaced only at the end, whole, and what
+did not change in one stays as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from vcr.cassette import Cassette
@@ -20,16 +20,15 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.matchers import body as match_body
 from vcr.matchers import raw_body as match_raw_body
 from vcr.matchers import requests_match
+from vcr.persisters.filesystem import FilesystemPersister
 from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
-from vcr.serialize import serialize
 
-from replay.atomic import write_atomic
 from replay.canonical import canonical_body, canonical_url
-from replay.cassettes.files import read_cassette
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Take, Tape
 from replay.cassettes.vcr_bridge import model_request, vcr_response
+from replay.cassettes.vcr_files import SafePersister
 from replay.model import Interaction, Request
 
 _OWN_ARGUMENTS = ("path_transformer", "func_path_generator", "record_on_exception")
@@ -125,23 +124,6 @@ class VcrTape(Tape):
             )
 
 
-class SafePersister:
-    """The files: written beside and renamed; what cannot be read is not taken for missing."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def load_cassette(self, path: str, serializer: Any) -> Any:
-        """Load as *inner* does; a file that is damaged is an error, not an empty cassette."""
-        if Path(path).is_file() and Path(path).stat().st_size:
-            read_cassette(Path(path))
-        return self._inner.load_cassette(path, serializer)
-
-    def save_cassette(self, path: str, content: Any, serializer: Any) -> None:
-        """Write whole or not at all."""
-        write_atomic(Path(path), serialize(content, serializer))
-
-
 @contextmanager
 def use_cassette(
     vcr: Any, name: str, *, rewrites: bool, passed: Callable[[], bool], **settings: Any
@@ -154,7 +136,8 @@ def use_cassette(
     merged = vcr.get_merged_config(path=name, **settings)
     transform = merged.get("path_transformer")
     merged["path"] = transform(merged["path"]) if transform else merged["path"]
-    merged["persister"] = SafePersister(merged["persister"])
+    if merged["persister"] is FilesystemPersister:
+        merged["persister"] = SafePersister()
     if rewrites:
         merged["record_mode"] = RecordMode.NEW_EPISODES
     keeps_failed = merged["record_on_exception"] and not rewrites
