@@ -219,7 +219,8 @@ class Bench:
         self.printed: dict[str, list[str]] = {}
         self.planted = 0
         self.agreed: list[bool] = []
-        (work / "pyproject.toml").write_text("[tool.replay]\n")
+        settings = '[tool.replay]\nentrypoints = ["bench.secrets"]\n'
+        (work / "pyproject.toml").write_text(settings)
         self.names = [
             str(path.relative_to(self.corpus))
             for path in cassette_paths([self.corpus])

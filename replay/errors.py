@@ -493,6 +493,21 @@ class NotBisected(ReplayError):
         )
 
 
+class NoScheduler(ReplayError):
+    """The Dask scheduler that was named does not answer."""
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(address, why)
+        self.address = address
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"No Dask scheduler answers at {self.address}: {self.why}.\n"
+            "To start one here: dask scheduler --host 127.0.0.1, and: dask worker tcp://127.0.0.1:8786"
+        )
+
+
 class NoFork(ReplayError):
     """Workers fork a process for each replay, and this system cannot."""
 

@@ -167,7 +167,7 @@ def test_kill_and_resume_repeats_nothing(tmp_path):
     with closing(Batches(tmp_path / "episodes/episodes.db")) as batches:
         done = batches.done(batch_id(runs))
     again = project.where(RAN=str(tmp_path / "second"))
-    _, report = batch(again, "runs.txt", "--resume", "--timeout", "0.5", "--workers", "2")
+    _, report = batch(again, "runs.txt", "--resume", "--timeout", "3", "--workers", "2")
     repeated = {line.split()[0] for line in (tmp_path / "second").read_text().splitlines()}
 
     assert done == set(range(1, 7))

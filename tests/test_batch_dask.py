@@ -105,3 +105,16 @@ def test_missing_extra_is_told(tmp_path):
 
     assert done.returncode == 2
     assert done.stderr == 'Dask needs an extra: pip install "golden-replay[dask]"\n'
+
+
+def test_a_scheduler_that_does_not_answer_is_told(tmp_path):
+    """Exit 2, and how to start one."""
+
+    project = project_of(tmp_path, [episode(1)])
+    env = project.env | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "500ms"}
+    command = ("-m", "replay", "batch", "--all", "--executor", "dask")
+    done = Project(tmp_path, env).run(sys.executable, *command, "--scheduler", "tcp://127.0.0.1:9")
+
+    assert done.returncode == 2, done.stderr
+    assert "No Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr

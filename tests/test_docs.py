@@ -35,6 +35,7 @@ NOT_RUN = {
     "replay batch episodes.txt": "slow: tests/test_batch.py",
     "replay batch --all": "slow: tests/test_batch.py",
     "replay batch --model": "slow: tests/test_batch.py",
+    "dask ": "a cluster: tests/test_batch_dask.py",
     "replay batch merge": "needs the shards: tests/test_batch.py",
     "replay frozen": "slow: tests/test_frozen.py",
     "replay bisect": "slow: tests/test_frozen.py",
@@ -74,7 +75,7 @@ def known(command):
     return [] if program in OTHERS else [program]
 
 
-OTHERS = ("pytest", "pip", "git", "export", "sqlite3", "mkdir", "cp", ".venv/bin/activate")
+OTHERS = ("pytest", "pip", "git", "dask", "export", "sqlite3", "mkdir", "cp", ".venv/bin/activate")
 
 
 def not_parsed(arguments):

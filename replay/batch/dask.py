@@ -16,6 +16,7 @@ from replay.batch.executor import Done, TaskOf
 from replay.engine.child import Worker
 from replay.engine.replayer import Replay
 from replay.engine.wire import Task
+from replay.errors import NoScheduler
 
 _PLUGIN = "golden-replay"
 _CHUNK_SECONDS = 0.5  # between 0.2, where the scheduler shows, and 1, where the end gets ragged
@@ -37,8 +38,14 @@ class Dask:
         self._workers = _Workers(root, store)
 
     def replays(self, count: int, task_of: TaskOf) -> Generator[Done]:
-        """Give results as they come; a chunk whose worker was lost is executed again by another."""
-        with Client(self._scheduler, set_as_default=False) as client:
+        """
+        Give results as they come; a chunk whose worker was lost is executed again by another.
+
+        Raises:
+            NoScheduler: nothing answers at the address.
+
+        """
+        with self._client() as client:
             client.register_plugin(self._workers, name=_PLUGIN)
             pace, waiting = _Pace(), iter(range(count))
             chunks = as_completed(loop=client.loop)
@@ -59,6 +66,12 @@ class Dask:
                     yield from replays
             finally:
                 client.cancel(list(chunks.futures))
+
+    def _client(self) -> Client:
+        try:
+            return Client(self._scheduler, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise NoScheduler(self._scheduler, str(error)) from error
 
 
 class _Pace:

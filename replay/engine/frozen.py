@@ -57,9 +57,12 @@ class Acknowledged:
         return self._keys(episode, moved) <= self._entries
 
     def add(self, episode: str, moved: Iterable[Moved]) -> None:
-        """Acknowledge all of *moved*, and write that down."""
+        """Acknowledge all of *moved*, and write that down if it is anything new."""
+        before = len(self._entries)
         for item in moved:
             self._entries |= self._keys(episode, item)
+        if len(self._entries) == before:
+            return
         names = ("episode", "path", "now")
         entries = [dict(zip(names, entry, strict=True)) for entry in sorted(self._entries)]
         write_atomic(self._path, json.dumps(entries, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""A frozen-version replay: what moved, the result, and the manifest line by line."""
+"""A frozen-version replay: the manifest line by line, the result, and what moved."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: boo
         found["manifest"] = [asdict(line) for line in held]
         out.print(json.dumps(found, indent=2, ensure_ascii=False), soft_wrap=True, markup=False)
         return
+    table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
+    for line in held:
+        table.add_row(*map(escape, (line.name, line.how, line.recorded, line.now)))
+    out.print(table)
+    out.print()
     show_replay(replay, out)
     for moved in replay.moved:
         out.print(f"\n#{moved.step} moved in its {', '.join(moved.change)}:")
         for text in difference_lines(moved.differences, "sent"):
             out.print(escape(text), soft_wrap=True)
-    table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
-    for line in held:
-        table.add_row(*map(escape, (line.name, line.how, line.recorded, line.now)))
-    out.print()
-    out.print(table)
