@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from replay.cassettes.files import write_cassette
 from replay.cli import main
 from replay.drift.report import Pair, report
+from replay.episodes.bundle import recording_id
 from replay.episodes.store import Store
 from replay.model import Episode
 from replay.reports.drift_html import drift_html
@@ -121,7 +122,32 @@ def test_episodes_compare_the_newest_version_with_the_one_before():
     outputs = [[m["before"], m["after"]] for r in (newest, named) for m in r["measures"][-1:]]
     assert outputs == [[2, 3], [1, 2]]
     assert [(c["name"], c["broken"]) for c in every["left_out"]] == [("single", False)]
-    assert (missing.exit_code, "it has: a-1, a-2, a-3" in missing.output) == (2, True)
+    assert (missing.exit_code, "has no recording 'b'. There is:" in missing.output) == (2, True)
+
+
+def test_two_recordings_of_one_model_are_compared():
+    """What did recording again change? The last against those before, or any two by id."""
+
+    recordings = [
+        run(call(), output={"total": n}, clock=f"2026-01-0{n}T00:00:00+00:00", model="a-1")
+        for n in (1, 2, 3)
+    ]
+    with Store(Path("episodes/episodes.db")) as store:
+        store.add(Episode("case", "program:main", {}, tuple(recordings)))
+    first, second, _ = (recording_id(recording)[:12] for recording in recordings)
+
+    newest = json.loads(drift("case", "--json").output)
+    by_id = json.loads(drift("case", "--from", first, "--to", second, "--json").output)
+    since = json.loads(drift("case", "--from", second, "--json").output)
+    same = drift("case", "--from", "a-1", "--to", "a-1")
+    half = drift("case", "--from", "@2026-01-03")
+
+    outputs = [[m["before"], m["after"]] for r in (newest, by_id) for m in r["measures"][-1:]]
+    assert outputs == [[1.5, 3], [1, 2]]
+    assert [m["before"] for m in since["measures"][-1:]] == [2]
+    assert (same.exit_code, "Both sides mean one recording" in same.output) == (2, True)
+    assert first in same.output
+    assert half.exit_code == 2
 
 
 def test_json_keeps_to_its_published_schema():

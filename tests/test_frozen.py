@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from replay.engine.versions import resolve
+from replay.episodes.versions import resolve
 from replay.errors import AmbiguousVersion, UnknownVersion
 from replay.model import Episode
 from tests.batches import episode, project_of, recording

@@ -6,9 +6,9 @@ import pytest
 
 from replay.config import load_config
 from replay.engine.replayer import replay_episode
-from replay.engine.versions import resolve
 from replay.episodes.bundle import recording_id
 from replay.episodes.store import Store
+from replay.episodes.versions import resolve
 from replay.errors import TeacherForced
 from tests.conftest import ROOT, InProcess
 from tests.test_record_replay import record

@@ -8,8 +8,8 @@ import pytest
 from examples.support_agent.agent import answer, answer_async
 from replay.canonical import request_key
 from replay.cassettes.files import read_cassette
-from replay.engine.versions import resolve
 from replay.episodes.folder import read_bundle
+from replay.episodes.versions import resolve
 from replay.golden.normalization import normalized
 
 ROOT = Path(__file__).parent.parent

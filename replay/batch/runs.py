@@ -9,9 +9,9 @@ from pathlib import Path
 
 from replay.canonical import content_hash
 from replay.config import Config
-from replay.engine.versions import resolve
 from replay.episodes.folder import import_bundle
 from replay.episodes.store import Store
+from replay.episodes.versions import resolve
 from replay.errors import BadLines, ReplayError
 from replay.model import Json, Kind
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("what", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Compare all episodes of the store.")
 @click.option("--tag", "tags", multiple=True, help="Compare the episodes with this tag: --tag vip.")
-@click.option("--from", "before", default="", metavar="A", help="Model, or git revision, of old.")
-@click.option("--to", "after", default="", metavar="B", help="Model, or git revision, of new.")
+@click.option("--from", "before", default="", metavar="A", help="The old version, or git revision.")
+@click.option("--to", "after", default="", metavar="B", help="The new, likewise.")
 @click.option("--also-before", multiple=True, type=Path, help="Another recording of the old side.")
 @click.option("--also-after", multiple=True, type=Path, help="Another recording of the new side.")
 @click.option("--fail-on", "wanted", help="Gates, such as output,request.model,cost>10%.")
@@ -37,7 +37,8 @@ def drift(config: Config, /, what: tuple[str, ...], **options: Any) -> NoReturn:
     Report what changed between two versions: requests, responses, outputs.
 
     WHAT is two cassettes or two folders of them; one of those, with git revisions; or episodes,
-    with models. Episodes without --from and --to: the newest version but one against the newest.
+    with versions as `replay frozen` takes them: a model, a recording's id, @2026-09-01. Without
+    those it is the newest version against the one before, or the last recording against the others.
 
     \b
       replay drift old/ new/
@@ -99,10 +100,10 @@ def _episodes(
     config: Config, names: tuple[str, ...], options: dict[str, Any]
 ) -> Iterator[Pair | LeftOut]:
     from replay.drift.report import LeftOut
-    from replay.drift.sources import versions
+    from replay.drift.sources import sides
     from replay.episodes.layers import reading, resolve
     from replay.episodes.queries import Filter
-    from replay.errors import NothingToCompare
+    from replay.errors import AmbiguousVersion, NothingToCompare, UnknownVersion
 
     with reading(config) as (store, damaged):
         for error in damaged:
@@ -114,11 +115,11 @@ def _episodes(
             every = [one.id for one in store.summaries(Filter(tags=options["tags"]))]
         for name in every:
             try:
-                yield versions(store.get(name), options["before"], options["after"])
-            except NothingToCompare as error:
+                yield sides(store.get(name), options["before"], options["after"], config.versions)
+            except (NothingToCompare, UnknownVersion, AmbiguousVersion) as error:
                 if names:
                     raise
-                yield LeftOut(name, error.what)
+                yield LeftOut(name, str(error).splitlines()[0])
 
 
 def _write(report: Report, passed: Iterable[Any], options: dict[str, Any]) -> None:

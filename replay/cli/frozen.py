@@ -112,8 +112,8 @@ def bisect(config: Config, /, episode: str, good: str, bad: str, version: str) -
 
 def _resolved(config: Config, episode: str, version: str) -> tuple[Episode, Recording]:
     """Find the recording; where there is none, say what it would take to make it."""
-    from replay.engine.versions import resolve
     from replay.episodes.layers import find_episode
+    from replay.episodes.versions import resolve
     from replay.llm.estimate import estimate
 
     found = find_episode(config, episode)

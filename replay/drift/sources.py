@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from replay.cassettes.reading import CassetteFile, read_source
 from replay.cassettes.redaction import Redactor
 from replay.commands import output_of
 from replay.drift.report import LeftOut, Pair
+from replay.episodes.versions import NO_TAGS, meant, versions
 from replay.errors import CommandFailed, Damaged, NothingToCompare
 from replay.model import Episode, Manifest, Recording
 
@@ -66,31 +67,31 @@ def revisions(folder: Path, before: str, after: str) -> Iterator[Pair | LeftOut]
             yield LeftOut(name, str(error), broken=True)
 
 
-def versions(episode: Episode, before: str, after: str) -> Pair:
+def sides(episode: Episode, before: str, after: str, tags: Mapping[str, str] = NO_TAGS) -> Pair:
     """
-    Pair the recordings of *episode* under two models, by the id that answered.
+    Pair the recordings of *episode* that two versions mean; see `episodes.versions.meant`.
 
-    Without names it is the newest version but one against the newest.
+    Without *after* it is the newest version, of what was recorded after *before*; without *before*
+    the version before that, or, where there is but one, what was recorded under it before.
 
     Raises:
-        NothingToCompare: there is no recording under one of them, or only one version.
+        NothingToCompare: there is but one recording, or both sides mean the same one.
+        UnknownVersion, AmbiguousVersion: a version means none, or several.
 
     """
-    by_model: dict[str, list[Recording]] = {}
-    for recording in episode.recordings:
-        by_model.setdefault(_version(recording), []).append(recording)
-    newest = sorted(by_model, key=lambda model: episode.recordings.index(by_model[model][-1]))
-    if not (before and after) and len(newest) < 2:
-        what = f"{episode.id} was recorded under one version only: {', '.join(newest) or 'none'}."
-        raise NothingToCompare(
-            what, f"Record another: replay record --from {episode.id} --model MODEL"
-        )
-    chosen = before or newest[-2], after or newest[-1]
-    for model in chosen:
-        if model not in by_model:
-            what = f"{episode.id} has no recording that {model} answered; it has:"
-            raise NothingToCompare(f"{what} {', '.join(newest)}.", "Name one of those.")
-    old, new = (tuple(by_model[model]) for model in chosen)
+    every = episode.recordings
+    old = meant(episode, before, tags) if before else ()
+    new = meant(episode, after, tags) if after else _newest(_since(every, old))
+    old = old or _newest(_without(every, new))
+    if not old:
+        old, new = new[:-1], new[-1:]
+    if not old or not new:
+        what = f"{episode.id} has no other recording to be compared with."
+        raise NothingToCompare(what, f"Record one: replay record --from {episode.id}")
+    if len(_without(new, old)) < len(new):
+        there = "".join(f"\n  {version}" for version in versions(episode))
+        what = f"Both sides mean one recording. {episode.id} has:{there}"
+        raise NothingToCompare(what, "Name two by their ids: --from b2:… --to b2:…")
     return Pair(episode.id, old, new)
 
 
@@ -105,9 +106,22 @@ def recording_of(cassette: CassetteFile) -> Recording:
     return Recording(replace(_UNKNOWN, clock=began), tuple(redacted))
 
 
-def _version(recording: Recording) -> str:
-    models = recording.manifest.models_answered or recording.manifest.models_requested
-    return ", ".join(models) or "(no model)"
+def _newest(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
+    """Take those that the same model answered as the last one."""
+    if not recordings:
+        return ()
+    answered = recordings[-1].manifest.models_answered
+    return tuple(one for one in recordings if one.manifest.models_answered == answered)
+
+
+def _since(recordings: Sequence[Recording], some: Sequence[Recording]) -> Sequence[Recording]:
+    last = max((n for n, one in enumerate(recordings, 1) if not _without([one], some)), default=0)
+    return recordings[last:]
+
+
+def _without(recordings: Sequence[Recording], some: Sequence[Recording]) -> tuple[Recording, ...]:
+    left = set(map(id, some))
+    return tuple(one for one in recordings if id(one) not in left)
 
 
 def _named(path: Path) -> dict[str, Path]:

@@ -32,10 +32,10 @@ from typing import Any, BinaryIO, NoReturn
 from replay.config import Config, load_config
 from replay.engine.own import is_library
 from replay.engine.replayer import replay_episode
-from replay.engine.versions import resolve
 from replay.engine.wire import Task, replay_json, stopped
 from replay.episodes import bundle
 from replay.episodes.store import Store
+from replay.episodes.versions import resolve
 from replay.errors import BadEntrypoint, ReplayError
 from replay.model import Episode, Json, Kind, Outcome, Recording
 

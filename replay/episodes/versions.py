@@ -11,7 +11,7 @@ from replay.episodes.bundle import recording_id
 from replay.errors import AmbiguousVersion, UnknownRecording, UnknownVersion
 from replay.model import Episode, Further, Recording
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _SHORTEST_ID = 7
 """So many characters of a recording's id, its `b2:` included, name it."""
 
@@ -39,14 +39,11 @@ def versions(episode: Episode) -> tuple[Version, ...]:
     return tuple(map(_version, episode.recordings))
 
 
-def resolve(episode: Episode, version: str = "", tags: Mapping[str, str] = _NO_TAGS) -> Recording:
+def resolve(episode: Episode, version: str = "", tags: Mapping[str, str] = NO_TAGS) -> Recording:
     """
     Find the recording of *episode* that *version* means; without one, the current one.
 
-    A version is, in this order: the id of a recording or its beginning, an answered model id, one
-    of the *tags*, which stand for other versions, a requested model (an alias) that always was
-    answered by one and the same, or `@2026-09-01` for what was current at the end of that day
-    (UTC). Of several recordings of one answered model, the newest that can be replayed is meant.
+    Of several recordings of one answered model, that is the newest that can be replayed.
 
     Raises:
         UnknownRecording: there is no recording at all.
@@ -58,13 +55,33 @@ def resolve(episode: Episode, version: str = "", tags: Mapping[str, str] = _NO_T
         raise UnknownRecording(episode.id, episode.entrypoint)
     if not version:
         return episode.current
+    found = meant(episode, version, tags)
+    playable = [one for one in found if one.manifest.further != "teacher-forced"]
+    return (playable or found)[-1]
+
+
+def meant(
+    episode: Episode, version: str, tags: Mapping[str, str] = NO_TAGS
+) -> tuple[Recording, ...]:
+    """
+    Find all recordings of *episode* that *version* means, in the order in which they were added.
+
+    A version is, in this order: the id of a recording or its beginning, an answered model id, one
+    of the *tags*, which stand for other versions, a requested model (an alias) that always was
+    answered by one and the same, or `@2026-09-01` for what was current at the end of that day
+    (UTC).
+
+    Raises:
+        UnknownVersion: there is none of that name.
+        AmbiguousVersion: there are several, made with different models.
+
+    """
     there = versions(episode)
     for chosen in _readings(there, version, tags):
         if len({item.answered for item in chosen}) > 1:
             raise AmbiguousVersion(episode.id, version, tuple(map(str, chosen)))
         if chosen:
-            playable = [item for item in chosen if item.further != "teacher-forced"]
-            return episode.recordings[max(map(there.index, playable or chosen))]
+            return tuple(episode.recordings[n] for n in sorted(map(there.index, chosen)))
     raise UnknownVersion(episode.id, version, tuple(map(str, there)))
 
 
@@ -80,7 +97,7 @@ def _readings(
     yield [item for item in there if item.answered == (version,)]
     yield [item for item in there if version in item.answered]
     if version in tags:
-        yield from _readings(there, tags[version], _NO_TAGS)
+        yield from _readings(there, tags[version], NO_TAGS)
     yield [item for item in there if version in item.requested]
 
 
