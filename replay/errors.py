@@ -16,6 +16,10 @@ _SHOWN = 5
 _WIDTH = 300
 _LEAD = 40
 _SHOWN_LINES = 20
+_ELSEWHERE = (
+    "Only the address differs: is a variable that names it, such as OPENAI_BASE_URL, what it was?",
+    "A golden test sets it; for episodes: environment = [NAME] in [tool.replay], before recording.",
+)
 
 
 class ReplayError(Exception):
@@ -789,6 +793,7 @@ def _closest_lines(closest: Closest | None) -> list[str]:
     return [
         f"Closest is #{closest.step}{played}; it differs in its {' and '.join(closest.change)}:",
         *difference_lines(closest.differences, "sent"),
+        *(_ELSEWHERE if closest.change == ("address",) else ()),
     ]
 
 

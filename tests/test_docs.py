@@ -70,12 +70,23 @@ def known(command):
         return sorted(targets - set(there))
     if program == "replay":
         return not_parsed(arguments)
-    if program.endswith("python") and arguments[0] == "-m":
+    if program.endswith(("python", "python3")) and arguments[0] == "-m":
         return [] if find_spec(arguments[1]) else [arguments[1]]
     return [] if program in OTHERS else [program]
 
 
-OTHERS = ("pytest", "pip", "git", "dask", "export", "sqlite3", "mkdir", "cp", ".venv/bin/activate")
+OTHERS = (
+    "pytest",
+    "pip",
+    "git",
+    "dask",
+    "export",
+    "printf",
+    "sqlite3",
+    "mkdir",
+    "cp",
+    ".venv/bin/activate",
+)
 
 
 def not_parsed(arguments):

@@ -80,11 +80,13 @@ def test_leaves_what_is_there(tmp_path, init):
 
 
 def test_without_pyproject(tmp_path, init):
-    """A project without pyproject.toml gets none: every setting has a default."""
+    """It gets one: without `environment` its episodes would not know where they were sent."""
 
     init(tmp_path)
 
-    assert "pyproject.toml" not in files(tmp_path)
+    assert tomllib.loads(files(tmp_path)["pyproject.toml"].decode())["tool"]["replay"][
+        "environment"
+    ]
     assert "episodes/README.md" in files(tmp_path)
 
 

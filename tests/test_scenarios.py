@@ -13,7 +13,7 @@ from replay.episodes.versions import resolve
 from replay.golden.normalization import normalized
 
 ROOT = Path(__file__).parent.parent
-SCENARIOS = sorted(path.stem for path in (ROOT / "episodes").glob("*.jsonl"))
+SCENARIOS = sorted(path.stem for path in (ROOT / "episodes").glob("episode_*.jsonl"))
 
 
 def inputs(stem: str) -> dict[str, str]:
@@ -66,4 +66,8 @@ def test_every_scenario_is_complete():
     assert stems == [SCENARIOS] * 3
 
 
-FOLDERS = [("cassettes", "*.yaml"), ("episodes", "*.jsonl"), ("golden", "*.json")]
+FOLDERS = [
+    ("cassettes", "episode_*.yaml"),
+    ("episodes", "episode_*.jsonl"),
+    ("golden", "episode_*.json"),
+]

@@ -134,17 +134,16 @@ def additions(config: Config) -> list[Addition]:
     files = {config.path(folder) / "README.md": text for folder, text in folders.items()}
     files[config.root / _TEST] = _EXAMPLE
     return [
-        *_settings(config.root / "pyproject.toml"),
+        _settings(config.root / "pyproject.toml"),
         _ignored(config),
         *(Addition(path, "" if path.exists() else text) for path, text in files.items()),
     ]
 
 
-def _settings(path: Path) -> list[Addition]:
-    if not path.is_file():
-        return []
-    there = "replay" in tomllib.loads(path.read_text("utf-8")).get("tool", {})
-    return [Addition(path, "" if there else _SETTINGS, ": [tool.replay]")]
+def _settings(path: Path) -> Addition:
+    found = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    there = "replay" in found.get("tool", {})
+    return Addition(path, "" if there else _SETTINGS, ": [tool.replay]")
 
 
 def _ignored(config: Config) -> Addition:
