@@ -14,7 +14,8 @@ import pytest
 
 from replay.cli import main
 from tests.conftest import WITHOUT
-from tests.documented import PAGES, ROOT, Shell, blocks, commands, words
+from tests.documented import PAGES, ROOT, blocks, commands, words
+from tests.shell import Shell
 
 NOT_RUN = {
     "make ": "sets up an environment of its own; what it calls is run",

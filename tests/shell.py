@@ -1,0 +1,172 @@
+"""A shell that runs commands fast, and can let something befall them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+from tests.documented import words
+
+_CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate")
+"""Audit events of what changes files; `open` only where it is to write."""
+
+_LOOK = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """
+    What befalls a command.
+
+    SIGKILL after so many *seconds*, or right before its *change*-th change of a file in its folder,
+    from 1; or no file that is longer than *size* bytes.
+    """
+
+    seconds: float = 0.0
+    change: int = 0
+    size: int = 0
+
+
+class Shell:
+    """
+    Runs commands in *folder*, one after the other, each in a fork of one process.
+
+    That process has imported *modules* already, which is most of what a command takes.
+    """
+
+    def __init__(self, folder: Path, env: dict[str, str], *modules: str) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *modules],
+            cwd=Path(__file__).parent.parent,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, command: str, folder: Path | None = None, **fate: Any) -> tuple[int, str]:
+        """Run *command* to its end, or to its `Fate`: exit code, and what it said."""
+        assert self._process.stdin
+        assert self._process.stdout
+        asked = {"command": command, "folder": str(folder or self._folder)}
+        asked |= {"fate": asdict(Fate(**fate))}
+        self._process.stdin.write(f"{json.dumps(asked)}\n")
+        self._process.stdin.flush()
+        code, said = json.loads(self._process.stdout.readline())
+        return code, said
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=10)
+
+
+def _execute(command: str) -> int:
+    variables = re.match(r"(\w+=\S*\s+)*", command)
+    os.environ.update(pair.split("=", 1) for pair in (variables[0] if variables else "").split())
+    program, *arguments = words(command)
+    if program == "replay":
+        from replay.cli import main
+
+        main(arguments)
+    if program == "pytest":
+        import pytest
+
+        return pytest.main(arguments)
+    return subprocess.run(["bash", "-ec", command], check=False).returncode
+
+
+def _forked(command: str, folder: str, fate: Fate) -> tuple[int, str]:
+    with tempfile.TemporaryFile("w+") as said:
+        child = os.fork()
+        if not child:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            os.chdir(folder)
+            _doom(fate)
+            try:
+                code = _execute(command)
+            except SystemExit as exit_:
+                code = int(exit_.code or 0)
+            except BaseException:  # noqa: BLE001 - it is shown, whatever it is
+                traceback.print_exc()
+                code = -1
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+        code = os.waitstatus_to_exitcode(_end_of(child, fate.seconds))
+        said.seek(0)
+        return code, said.read()
+
+
+def _end_of(child: int, seconds: float) -> int:
+    """Wait for the end of *child*, or make it after *seconds*."""
+    end = time.monotonic() + seconds
+    while seconds and time.monotonic() < end:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(min(_LOOK, max(end - time.monotonic(), 0)))
+    if seconds:
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+def _doom(fate: Fate) -> None:
+    """Arrange, in the process itself, for what is to befall it."""
+    if fate.change:
+        sys.addaudithook(_killing(fate.change, str(Path.cwd())))
+    if fate.size:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (fate.size, fate.size))
+
+
+def _killing(number: int, folder: str) -> Callable[[str, tuple[Any, ...]], None]:
+    """Make a hook that ends this process right before its change of that *number*."""
+    left = number
+
+    def hook(event: str, told: tuple[Any, ...]) -> None:
+        nonlocal left
+        if event not in _CHANGES or (event == "open" and not _writes(told[1], told[2])):
+            return
+        with contextlib.suppress(TypeError):  # it is open already: a number
+            if not os.path.abspath(os.fspath(told[0])).startswith(folder):  # noqa: PTH100
+                return
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return hook
+
+
+def _writes(mode: str | None, flags: int) -> bool:
+    return not set(mode or "").isdisjoint("wax+") or bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        import_module(name)
+    sys.path[0] = ""  # as for `python -m`: the folder in which a command runs
+    for name in ("tests", "tests.documented"):  # a project may have a `tests` of its own
+        del sys.modules[name]
+    for line in sys.stdin:
+        asked = json.loads(line)
+        done = _forked(asked["command"], asked["folder"], Fate(**asked["fate"]))
+        print(json.dumps(done), flush=True)
