@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 import re
 import resource
+import runpy
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from tests.documented import words
 
@@ -25,6 +27,7 @@ _CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link",
 """Audit events of what changes files; `open` only where it is to write."""
 
 _LOOK = 0.002
+_COUNT = struct.Struct("Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ class Fate:
     seconds: float = 0.0
     change: int = 0
     size: int = 0
+
+
+class Done(NamedTuple):
+    """How a command ended, what it said, how many *changes* of files it made, how long it took."""
+
+    code: int
+    said: str
+    changes: int
+    seconds: float
 
 
 class Shell:
@@ -59,16 +71,15 @@ class Shell:
             text=True,
         )
 
-    def run(self, command: str, folder: Path | None = None, **fate: Any) -> tuple[int, str]:
-        """Run *command* to its end, or to its `Fate`: exit code, and what it said."""
+    def run(self, command: str, folder: Path | None = None, **fate: Any) -> Done:
+        """Run *command* to its end, or to its `Fate`."""
         assert self._process.stdin
         assert self._process.stdout
         asked = {"command": command, "folder": str(folder or self._folder)}
         asked |= {"fate": asdict(Fate(**fate))}
         self._process.stdin.write(f"{json.dumps(asked)}\n")
         self._process.stdin.flush()
-        code, said = json.loads(self._process.stdout.readline())
-        return code, said
+        return Done(*json.loads(self._process.stdout.readline()))
 
     def __enter__(self) -> Self:
         return self
@@ -89,17 +100,21 @@ def _execute(command: str) -> int:
         import pytest
 
         return pytest.main(arguments)
+    if program == "python" and arguments[0].endswith(".py"):
+        runpy.run_path(arguments[0], run_name="__main__")
+        return 0
     return subprocess.run(["bash", "-ec", command], check=False).returncode
 
 
-def _forked(command: str, folder: str, fate: Fate) -> tuple[int, str]:
-    with tempfile.TemporaryFile("w+") as said:
+def _forked(command: str, folder: str, fate: Fate) -> Done:
+    began = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as said, mmap.mmap(-1, _COUNT.size) as changes:
         child = os.fork()
         if not child:
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             os.chdir(folder)
-            _doom(fate)
+            _doom(fate, changes)
             try:
                 code = _execute(command)
             except SystemExit as exit_:
@@ -113,7 +128,8 @@ def _forked(command: str, folder: str, fate: Fate) -> tuple[int, str]:
             os._exit(code)
         code = os.waitstatus_to_exitcode(_end_of(child, fate.seconds))
         said.seek(0)
-        return code, said.read()
+        seconds = time.perf_counter() - began
+        return Done(code, said.read(), *_COUNT.unpack(changes[:]), seconds)
 
 
 def _end_of(child: int, seconds: float) -> int:
@@ -129,31 +145,24 @@ def _end_of(child: int, seconds: float) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def _doom(fate: Fate) -> None:
-    """Arrange, in the process itself, for what is to befall it."""
-    if fate.change:
-        sys.addaudithook(_killing(fate.change, str(Path.cwd())))
+def _doom(fate: Fate, changes: mmap.mmap) -> None:
+    """Arrange, in the process itself, for what is to befall it; count its changes of files."""
+    folder = str(Path.cwd())
+
+    def hook(event: str, told: tuple[Any, ...]) -> None:
+        if event not in _CHANGES or (event == "open" and not _writes(told[1], told[2])):
+            return
+        if isinstance(told[0], int) or not os.path.abspath(told[0]).startswith(folder):  # noqa: PTH100
+            return
+        count = _COUNT.unpack(changes[:])[0] + 1
+        if count == fate.change:
+            os.kill(os.getpid(), signal.SIGKILL)
+        changes[:] = _COUNT.pack(count)
+
+    sys.addaudithook(hook)
     if fate.size:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (fate.size, fate.size))
-
-
-def _killing(number: int, folder: str) -> Callable[[str, tuple[Any, ...]], None]:
-    """Make a hook that ends this process right before its change of that *number*."""
-    left = number
-
-    def hook(event: str, told: tuple[Any, ...]) -> None:
-        nonlocal left
-        if event not in _CHANGES or (event == "open" and not _writes(told[1], told[2])):
-            return
-        with contextlib.suppress(TypeError):  # it is open already: a number
-            if not os.path.abspath(os.fspath(told[0])).startswith(folder):  # noqa: PTH100
-                return
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    return hook
 
 
 def _writes(mode: str | None, flags: int) -> bool:

@@ -204,7 +204,7 @@ def test_commands_run(checkout):
     wrong = []
     with Shell(checkout.root, checkout.env, *WARM) as shell:
         for line in ("replay import episodes/*.jsonl", "replay backup /mnt/ci/episodes.db", *lines):
-            code, said = shell.run(re.sub(r"/tmp\b|/mnt/ci\b", here, line))
+            code, said, *_ = shell.run(re.sub(r"/tmp\b|/mnt/ci\b", here, line))
             if code != next((e for start, e in EXITS.items() if line.startswith(start)), 0):
                 wrong.append((line, code, said))
 
@@ -230,7 +230,7 @@ def test_tutorial(project, tmp_path_factory):
                 if len(codes) == BEFORE_THE_CHANGE:
                     new.edit("app.py", "Be brief, kind and exact.", "Be brief and exact.")
                 for command in commands(text):
-                    code, output = shell.run(command)
+                    code, output, *_ = shell.run(command)
                     codes.append(code)
                 said = plain(output.replace(address, "http://127.0.0.1:8377"))
             elif language == "text":

@@ -1,6 +1,5 @@
 """The store as a whole: looked through, cleared, copied, put back, merged, brought up to date."""
 
-import json
 import os
 import random
 import shutil
@@ -9,23 +8,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
-from sqlite_utils import Database
 
 from bench.store import agent_run
-from replay.episodes.bundle import interaction_lines, recording_id
-from replay.episodes.schema import migrations
 from replay.episodes.store import Store
 from replay.episodes.upkeep import backup, gc, merge, restore, verify
 from replay.errors import Damaged, WouldOverwrite
 from replay.model import Episode
+from tests.stores import GONE, old_store
 from tests.test_bundle import episode
 
 RUN = agent_run(4)
-GONE = 2**22 + 1
-"""A process id beyond what Linux gives."""
 
 
 def filled(path):
@@ -260,7 +255,7 @@ def test_an_old_store_keeps_every_recording(tmp_path):
     """Brought up to date where it may be written, and in memory where not."""
 
     path, run = tmp_path / "old.db", Episode("run", "m:f", {"q": "é"}, (RUN, *RECORDED))
-    _old_store(path, run)
+    old_store(path, run)
     before = path.read_bytes()
     with Store(path, writable=False) as store:
         assert store.get("run") == run
@@ -278,7 +273,7 @@ def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):
     """All of it comes over, or it stays what it is."""
 
     path = tmp_path / "old.db"
-    _old_store(path, Episode("run", "m:f", {}, (RUN,)))
+    old_store(path, Episode("run", "m:f", {}, (RUN,)))
     db = sqlite3.connect(path)
     db.execute("UPDATE interactions SET status = 201 WHERE step = 2")
     db.commit()
@@ -288,33 +283,6 @@ def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):
     with pytest.raises(Damaged, match="does not have the content of that name"):
         Store(path)
     assert dumped(path) == before
-
-
-def _old_store(path, given):
-    """A store as it was before bodies were kept in pieces."""
-    db = Database(path)
-    migrations().apply(db, stop_before="m003_pieces")
-    db.execute("BEGIN")
-    row = given.id, given.entrypoint, json.dumps(given.inputs), "b2:digest"
-    db.execute("INSERT INTO episodes VALUES (?, ?, ?, ?)", row)
-    for number, recording in enumerate(given.recordings, 1):
-        manifest, output = json.dumps(asdict(recording.manifest)), json.dumps(recording.output)
-        row = number, recording_id(recording), given.id, manifest, output, None, recording.elapsed
-        db.execute("INSERT INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        for step, item in enumerate(recording.interactions, 1):
-            sent, got = item.request, item.response
-            for name, data in ((f"s{number}.{step}", sent.body), (f"g{number}.{step}", got.body)):
-                db.execute("INSERT INTO bodies VALUES (?, ?)", (name, data))
-            row = number, step, sent.method, sent.url, json.dumps(sent.headers)
-            row += f"s{number}.{step}", got.status, got.reason, json.dumps(got.headers)
-            chunks = json.dumps([[chunk.size, chunk.at] for chunk in got.chunks])
-            row += f"g{number}.{step}", chunks, None, item.started, item.elapsed
-            db.execute(f"INSERT INTO interactions VALUES ({', '.join('?' * 14)})", row)
-    db.execute("INSERT INTO attempts VALUES (1, 'run', '2026-01-01', ?)", (GONE,))
-    lines = json.dumps(interaction_lines(1, RUN.interactions[0]))
-    db.execute("INSERT INTO attempt_lines VALUES (1, 1, ?)", (lines,))
-    db.execute("COMMIT")
-    db.conn.close()
 
 
 def test_processes_and_threads_write_at_once(tmp_path):
