@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from replay.atomic import saving
 from replay.config import Config
 
 
@@ -122,7 +123,8 @@ def orphans(config: Config, delete: bool) -> NoReturn:
 
     found = find_orphans(config)
     for path in found:
-        click.echo(f"{path}{': deleted' if delete else ''}")
         if delete:
-            path.unlink()
+            with saving(path):
+                path.unlink()
+        click.echo(f"{path}{': deleted' if delete else ''}")
     sys.exit(1 if found and not delete else 0)

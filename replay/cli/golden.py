@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from replay.atomic import saving, write_atomic
 from replay.config import Config
 
 if TYPE_CHECKING:
@@ -112,9 +113,10 @@ def orphans(config: Config, delete: bool) -> NoReturn:
 
     found = find_orphan_goldens(config)
     for path in found:
-        click.echo(f"{path}{': deleted' if delete else ''}")
         if delete:
-            path.unlink()
+            with saving(path):
+                path.unlink()
+        click.echo(f"{path}{': deleted' if delete else ''}")
     sys.exit(1 if found and not delete else 0)
 
 
@@ -143,7 +145,7 @@ def _show(
 
     base = options["base"] or ""
     if options["page"]:
-        options["page"].write_text(report.page(clusters, base=base), "utf-8")
+        write_atomic(options["page"], report.page(clusters, base=base))
         click.echo(f"Wrote {options['page']}")
     elif options["as_markdown"]:
         _publish(config, clusters, base)

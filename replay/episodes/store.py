@@ -22,7 +22,7 @@ from replay.episodes import bundle, legacy
 from replay.episodes.database import File
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
 from replay.episodes.rows import NewRecording, read_recordings, text
-from replay.errors import BadName, Damaged, OtherEpisode, OtherTenant, UnknownEpisode
+from replay.errors import BadName, Damaged, NotSaved, OtherEpisode, OtherTenant, UnknownEpisode
 from replay.model import Episode, Interaction
 
 if TYPE_CHECKING:
@@ -370,6 +370,7 @@ def export_bundle(store: Store, episode: str, folder: Path) -> Path:
 
     Raises:
         SecretFound: it holds a secret that is not redacted; the bundle is as it was.
+        NotSaved: it could not be written; what was recorded is in the store.
 
     """
     path = bundle_path(store, folder, episode)
@@ -378,7 +379,11 @@ def export_bundle(store: Store, episode: str, folder: Path) -> Path:
     found = store.get(episode)
     _refuse_secrets(path, found)
     content = bundle.dump(found)
-    write_atomic(path, content)
+    try:
+        write_atomic(path, content)
+    except NotSaved as error:
+        hint = f"replay export {episode}   # the store has what was recorded"
+        raise NotSaved(error.path, error.why, hint) from error
     store.add(found, _digest_of(content))
     return path
 
