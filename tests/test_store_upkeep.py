@@ -2,13 +2,16 @@
 
 import os
 import random
+import resource
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -216,6 +219,61 @@ def test_a_damaged_store_is_restored(tmp_path, whole):
 
     assert dumped(path) == dumped(whole)
     assert aside.read_bytes() == b"garbage" * 1000
+
+
+def test_a_store_that_is_cut_off_is_restored(tmp_path, whole):
+    """What is left of it stays beside, whatever SQLite can read of that."""
+
+    path = tmp_path / "store.db"
+    path.write_bytes(whole.read_bytes()[:30_000])
+    aside = restore(path, whole)
+
+    assert dumped(path) == dumped(whole)
+    assert aside.exists()
+
+
+@pytest.mark.parametrize("page_size", [1024, 4096])
+def test_a_store_is_restored_under_one_that_has_it_open(tmp_path, whole, page_size):
+    """It goes on in the restored one; what it had written is beside. Pages may differ in size."""
+
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA page_size = {page_size}")
+        db.execute("VACUUM")
+    with Store(path) as store:
+        store.add(replace(episode(), id="before"))
+        if page_size == 4096:
+            store.close()
+    with Store(path) if page_size == 1024 else nullcontext() as store:
+        aside = restore(path, whole, force=True)
+        if store:
+            store.add(replace(episode(), id="after"))
+
+    with Store(path) as store:
+        assert ("after" in store.ids(), "before" in store.ids()) == (page_size == 1024, False)
+        assert store.get("agent").recordings == (RUN,)
+        assert list(verify(store)) == []
+    with Store(aside) as store:
+        assert store.ids() == ["before"]
+
+
+def test_a_backup_is_not_written_over_by_half_of_one(tmp_path, whole):
+    """A full disk: the old one stays, and nothing lies beside it."""
+
+    path = tmp_path / "b.db"
+    path.write_bytes(b"old")
+    command = [sys.executable, "-m", "replay", "backup", "--force", str(path)]
+    env = os.environ | {"REPLAY_STORE": str(whole), "REPLAY_TENANT": ""}
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (8_000, 8_000))
+    done = subprocess.run(
+        command, env=env, preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "SQLite cannot use it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["b.db"]
+    assert path.read_bytes() == b"old"
 
 
 def test_a_damaged_backup_is_not_restored(tmp_path, whole):

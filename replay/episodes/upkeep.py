@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from replay.atomic import replacing
 from replay.canonical import content_hash
 from replay.episodes.contents import Contents, digest
-from replay.episodes.database import MEMORY, File
+from replay.episodes.database import BUSY_SECONDS, MEMORY, File
 from replay.episodes.pieces import unpack
 from replay.episodes.rows import HEAD, SAID, read_recordings, seal
 from replay.episodes.said import Said
@@ -71,6 +71,7 @@ def gc(store: Store, *, dry_run: bool = False) -> Garbage:
             found = _cleared(db)
             db.execute("ROLLBACK" if dry_run else "COMMIT")
         finally:
+            db.rollback()  # where the disk was full
             db.execute("PRAGMA foreign_keys = ON")
         if dry_run:
             return found
@@ -90,7 +91,8 @@ def backup(store: Store, path: Path, *, force: bool = False) -> None:
     """
     if path.exists() and not force:
         raise WouldOverwrite(str(path), f"replay backup --force {path}")
-    _copy(store, path)
+    with store.file.intact():
+        _copy(store.file.db.conn, path)
 
 
 def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
@@ -111,9 +113,8 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
             raise Damaged(source, f"not a whole store: {problem}")
         if path.exists() and not force and _is_whole(path):
             raise WouldOverwrite(str(path), f"replay restore --force {source}")
-        aside = _moved_aside(path) if path.exists() else None
-        _copy(good, path)
-    return aside
+        with good.file.intact():
+            return _put(good.file.db.conn, path)
 
 
 def merge(store: Store, source: Path) -> Merged:
@@ -133,25 +134,44 @@ def merge(store: Store, source: Path) -> Merged:
     return Merged(episodes, recordings, tuple(refused))
 
 
-def _copy(store: Store, path: Path) -> None:
-    """Write *store* beside *path*, then over it; all pages at once, else a writer holds it up."""
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    """Write a store beside *path*, then over it; all pages at once, else a writer holds it up."""
+    with replacing(path) as beside, closing(sqlite3.connect(beside)) as target:
+        target.execute("PRAGMA journal_mode = OFF")  # what is not done is not there
+        source.backup(target, pages=-1)
+
+
+def _put(source: sqlite3.Connection, path: Path) -> Path | None:
+    """
+    Let the store at *path* be what *source* is, in one transaction, whoever has it open.
+
+    Tells where what was there is kept.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".replay-", suffix=".tmp")
-    os.close(handle)
-    beside = Path(name)
+    aside = _set_aside(path) if path.exists() else None
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as target:
+        if _one(target, "PRAGMA page_size") != _one(source, "PRAGMA page_size"):
+            target.execute("PRAGMA journal_mode = DELETE")  # with a log, it cannot change
+        source.backup(target, pages=-1)
+    return aside
+
+
+def _set_aside(path: Path) -> Path:
+    """Copy a store to a name of its own; move what SQLite cannot read, and its log with it."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
+        number += 1
     try:
-        target = sqlite3.connect(name)
-        try:
-            with store.file.intact():
-                store.file.db.conn.backup(target, pages=-1)
-        finally:
-            target.close()
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as there:
+            _copy(there, aside)
+    except sqlite3.OperationalError:
         raise
+    except sqlite3.DatabaseError:
+        for end in ("-wal", "-shm", ""):
+            part = path.with_name(path.name + end)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + end))
+    return aside
 
 
 def _is_whole(path: Path) -> bool:
@@ -160,18 +180,6 @@ def _is_whole(path: Path) -> bool:
             return next(verify(there), None) is None
     except ReplayError:
         return False
-
-
-def _moved_aside(path: Path) -> Path:
-    """Move a store with what belongs to it; a log of the old one must not meet the new one."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
-        number += 1
-    for end in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + end)
-        if part.exists():
-            part.replace(aside.with_name(aside.name + end))
-    return aside
 
 
 def _cleared(db: sqlite3.Connection) -> Garbage:
