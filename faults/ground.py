@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from replay.episodes.store import Store, read_bundle
 from replay.episodes.upkeep import verify
 from tests.conftest import ROOT, WITHOUT, surroundings
 from tests.server import plain, scripted
-from tests.shell import Shell
+from tests.shell import Done, Shell
 
 CALLS = 6
 """How often the program asks the provider."""
@@ -33,9 +33,10 @@ def main(calls={CALLS}):
         with open(log, "a") as file:
             file.write(f"{{calls}}\\n")
     said = []
-    for number in range(calls):
-        address = f"{{BASE}}/{{os.environ.get('ROUND', 'old')}}/{{number}}"
-        said.append(httpx.get(address, timeout=20).json()["said"])
+    with httpx.Client(base_url=BASE, verify=False, timeout=20) as http:
+        for number in range(calls):
+            address = f"/{{os.environ.get('ROUND', 'old')}}/{{number}}"
+            said.append(http.get(address).json()["said"])
     return said
 """
 
@@ -52,7 +53,7 @@ SETTINGS = """
 environment = ["BASE", "ROUND"]
 """
 
-REWRITE = f"pytest -q -p no:cacheprovider {' '.join(WITHOUT)} --record-mode=rewrite"
+REWRITE = "pytest --record-mode=rewrite"
 RECORD = "replay record program:main --input case.json --id case"
 
 _WARM = (
@@ -63,6 +64,7 @@ _WARM = (
     *("replay.cassettes.httpx_hook", "replay.cassettes.vcr_bridge", "replay.cassettes.cleaning"),
     *("replay.golden.pending", "replay.golden.scene", "replay.golden.assertion"),
     *("replay.plugin", "replay.episodes.upkeep", "time_machine", "requests", "aiohttp"),
+    *("httpcore", "anyio", "numpy.random", "vcr.stubs"),
 )
 """What the commands import; of a process that is killed, only what comes after that is of use."""
 
@@ -78,16 +80,16 @@ class Ground:
     folder: Path
     shell: Shell
 
-    def run(self, command: str, **fate: float) -> tuple[int, str]:
+    def run(self, command: str, **fate: float) -> Done:
         """Run a command in the project, to its end or its fate."""
         return self.shell.run(command, self.folder, **fate)
 
     def succeed(self, command: str) -> str:
         """Run a command that has to succeed; give what it said."""
-        code, said = self.run(command)
-        if code:
-            raise Broken(f"{command}: exit {code}\n{said}")
-        return said
+        done = self.run(command)
+        if done.code:
+            raise Broken(f"{command}: exit {done.code}\n{done.said}")
+        return done.said
 
     def copied(self, folder: Path) -> Ground:
         """Copy the project to *folder*, which may be there."""
@@ -130,6 +132,7 @@ def shell(provider: str) -> Iterator[Shell]:
     """Give a shell whose commands know where the provider is."""
     env = surroundings() | {
         "BASE": provider,
+        "PYTEST_ADDOPTS": " ".join(["-q", *WITHOUT, "-pno:xdist"]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *(path for path in sys.path if path)]),
         "COLUMNS": "400",
@@ -170,7 +173,11 @@ def generation(texts: list[str]) -> str:
 def cassette_generation(path: Path) -> str:
     """Tell which recording the cassette holds, whole."""
     return generation(
-        [json.loads(i.response.body)["said"] for i in read_cassette(path).interactions if i.response]
+        [
+            json.loads(i.response.body)["said"]
+            for i in read_cassette(path).interactions
+            if i.response
+        ]
     )
 
 
@@ -190,12 +197,27 @@ def told(said: str, wanted: str) -> None:
     """Demand that all sentences of *wanted* (… for anything) were said, and no traceback was."""
     if "Traceback (most recent call last)" in said:
         raise Broken(f"a traceback:\n{said}")
-    place = 0
-    for part in wanted.split("…"):
-        found = said.find(part.strip(), place)
+    place, line = 0, " ".join(said.split())
+    for part in map(str.strip, wanted.split("…")):
+        found = line.find(part, place)
         if found < 0:
-            raise Broken(f"not said: {part.strip()!r}, but:\n{said}")
-        place = found + len(part.strip())
+            raise Broken(f"not said: {part!r}, but:\n{said}")
+        place = found + len(part)
+
+
+def told_one_of(said: str, sentences: Collection[str]) -> None:
+    """Demand that one of *sentences* was said, or part of one."""
+    missing = [why for sentence in sentences if (why := _not_told(said, sentence))]
+    if len(missing) == len(sentences):
+        raise Broken("\n".join(missing))
+
+
+def _not_told(said: str, sentence: str) -> str:
+    try:
+        told(said, sentence)
+    except Broken as why:
+        return str(why)
+    return ""
 
 
 @contextmanager
@@ -206,6 +228,11 @@ def small(folder: Path, size: int) -> Iterator[None]:
         _mount("mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", str(folder))
         stack.callback(_mount, "umount", "--lazy", str(folder))
         yield
+
+
+def larger(folder: Path) -> None:
+    """Give the disk that *folder* is room enough."""
+    _mount("mount", "-o", "remount,size=256m", str(folder))
 
 
 def protect(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import json
 import mmap
 import os
@@ -101,7 +103,10 @@ def _execute(command: str) -> int:
 
         return pytest.main(arguments)
     if program == "python" and arguments[0].endswith(".py"):
+        sys.argv = arguments
+        sys.path.insert(0, "")
         runpy.run_path(arguments[0], run_name="__main__")
+        atexit._run_exitfuncs()  # which the end of a fork leaves out
         return 0
     return subprocess.run(["bash", "-ec", command], check=False).returncode
 
@@ -175,6 +180,7 @@ if __name__ == "__main__":
     sys.path[0] = ""  # as for `python -m`: the folder in which a command runs
     for name in ("tests", "tests.documented"):  # a project may have a `tests` of its own
         del sys.modules[name]
+    gc.freeze()  # a collection in a fork would touch, and so copy, all of it
     for line in sys.stdin:
         asked = json.loads(line)
         done = _forked(asked["command"], asked["folder"], Fate(**asked["fate"]))

@@ -43,6 +43,7 @@ NOT_RUN = {
     "cp ": "of the same",
     ".venv-fuzz": "needs make fuzz",
     "python -m bench": "a measurement",
+    "python -m faults": "slow: tests/test_faults.py",
     "sqlite3 ": "another program; tests/test_store_queries.py reads the views",
 }
 """What begins so is not run, and why; all of it is looked at."""
