@@ -49,7 +49,7 @@ class Killed(Fault):
     """SIGKILL of the *command*, which begins at what `whole` makes; `after` sees what is left."""
 
     command = ""
-    made = "SIGKILL, half of them at a random moment, half right before a change of a file"
+    made = "SIGKILL at a random moment"
     runs = MANY
 
     @abstractmethod
@@ -66,6 +66,8 @@ class Killed(Fault):
         if undisturbed.code not in (0, 1):
             raise Broken(f"{self.command}: exit {undisturbed.code}\n{undisturbed.said}")
         self._seconds, self._changes = undisturbed.seconds, undisturbed.changes
+        if self._changes:
+            self.made += f", and right before each of {self._changes} changes of files, in turn"
         return ground
 
     def trial(self, start: Ground, folder: Path, chance: Random, number: int) -> None:

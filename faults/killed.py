@@ -42,7 +42,10 @@ class Recording(Killed):
         "Store and bundle hold the old recording, and the new one whole or not at all; what was "
         "answered by then is there as incomplete. Recording again works."
     )
-    told = "`replay list`: incomplete: case, begun …, … calls; `replay gc` clears them"
+    told = (
+        "`replay list`: Incomplete: case, begun … complete interactions are kept, no recording was "
+        "made. To clear it: replay gc"
+    )
 
     def whole(self, ground: Ground) -> None:
         ground.succeed(f"ROUND=old {RECORD}")
@@ -61,7 +64,7 @@ class Recording(Killed):
         ground.succeed("replay run case")
         ground.succeed(self.command)
         ground.succeed("replay gc")
-        if bundle_generations(ground.bundle)[-1] != "new" or "incomplete" in ground.succeed(
+        if bundle_generations(ground.bundle)[-1] != "new" or "Incomplete" in ground.succeed(
             "replay list"
         ):
             raise Broken("recording again did not mend it")

@@ -33,7 +33,7 @@ def _table(rows: Iterable[Row]) -> str:
     lines = ["| fault | made by | runs | what holds afterwards | what one is told |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| {r.title} | {r.made} | {r.runs} | {r.holds} | {r.told.replace('|', '&#124;')} |"
+        f"| {r.title} | {r.made} | {r.runs} | {r.holds} | {(r.told or 'nothing').replace('|', '&#124;')} |"
         for r in rows
     ]
     return "".join(f"{line}\n" for line in lines)

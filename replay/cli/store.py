@@ -78,7 +78,7 @@ def restore(config: Config, file: Path, force: bool) -> None:
     """
     Put the backup FILE in the place of the store; what was there stays beside it.
 
-    Whoever writes to the store should be stopped first.
+    In one transaction: whoever has the store open goes on in what was put back.
 
     \b
       replay restore /backups/episodes-2026-09-01.db
