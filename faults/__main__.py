@@ -58,7 +58,7 @@ def surroundings(workers: int, seed: int) -> Iterator[Surroundings]:
 
 def tried(fault: Fault, runs: int, around: Surroundings) -> Iterator[str]:
     """Try *fault* so many times; gives for each what does not hold, or nothing."""
-    name = type(fault).__name__
+    name = f"{type(fault).__module__.removeprefix('faults.')}.{type(fault).__name__}"
     home = around.folder / name
     first = around.shells.get()
     try:

@@ -201,8 +201,8 @@ class Reading(ReadOnly):
         ("TEST_MODE=GOLDEN ROUND=new pytest", 1, "is not in cassettes/case.yaml"),
         ("replay run case", 0, "IDENTICAL"),
         ("replay list", 0, "case"),
-        ("replay show case", 0, "old 0"),
-        ("replay verify", 0, "whole"),
+        ("replay show case", 0, "/old/0"),
+        ("replay verify", 0, "everything is what it was"),
         ("replay cassettes check cassettes", 0, ""),
         ("replay review", 0, ""),
     )
