@@ -32,8 +32,9 @@ def rewritten(page: str, rows: Iterable[Row]) -> str:
 def _table(rows: Iterable[Row]) -> str:
     lines = ["| fault | made by | runs | what holds afterwards | what one is told |"]
     lines += ["| --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {r.title} | {r.made} | {r.runs} | {r.holds} | {(r.told or 'nothing').replace('|', '&#124;')} |"
-        for r in rows
-    ]
+    lines += [_line(r.title, r.made, str(r.runs), r.holds, r.told or "nothing") for r in rows]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
