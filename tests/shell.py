@@ -9,7 +9,6 @@ import json
 import mmap
 import os
 import re
-import resource
 import runpy
 import signal
 import struct
@@ -38,12 +37,11 @@ class Fate:
     What befalls a command.
 
     SIGKILL after so many *seconds*, or right before its *change*-th change of a file in its folder,
-    from 1; or no file that is longer than *size* bytes.
+    from 1.
     """
 
     seconds: float = 0.0
     change: int = 0
-    size: int = 0
 
 
 class Done(NamedTuple):
@@ -157,7 +155,7 @@ def _doom(fate: Fate, changes: mmap.mmap) -> None:
     def hook(event: str, told: tuple[Any, ...]) -> None:
         if event not in _CHANGES or (event == "open" and not _writes(told[1], told[2])):
             return
-        if isinstance(told[0], int) or not os.path.abspath(told[0]).startswith(folder):  # noqa: PTH100
+        if isinstance(told[0], int) or not _absolute(told[0]).startswith(folder):
             return
         count = _COUNT.unpack(changes[:])[0] + 1
         if count == fate.change:
@@ -165,9 +163,10 @@ def _doom(fate: Fate, changes: mmap.mmap) -> None:
         changes[:] = _COUNT.pack(count)
 
     sys.addaudithook(hook)
-    if fate.size:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (fate.size, fate.size))
+
+
+def _absolute(path: str | bytes | os.PathLike[str]) -> str:
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - nothing that asks the disk
 
 
 def _writes(mode: str | None, flags: int) -> bool:
