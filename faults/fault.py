@@ -67,7 +67,7 @@ class Killed(Fault):
             raise Broken(f"{self.command}: exit {undisturbed.code}\n{undisturbed.said}")
         self._seconds, self._changes = undisturbed.seconds, undisturbed.changes
         if self._changes:
-            self.made += f", and right before each of {self._changes} changes of files, in turn"
+            self.made += ", and right before its changes of files, one by one"
         return ground
 
     def trial(self, start: Ground, folder: Path, chance: Random, number: int) -> None:

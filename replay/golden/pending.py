@@ -91,7 +91,7 @@ class Decisions:
             raise NothingToUndo
         folder = kept[-1]
         journal = json.loads((folder / "decision.json").read_text("utf-8"))
-        paths = [Path(entry["path"]) for entry in journal["files"]]
+        paths = [self._config.root / entry["path"] for entry in journal["files"]]
         for number, path in enumerate(paths):
             old, new = folder / f"{number}.old", folder / f"{number}.new"
             if new.exists():
@@ -112,7 +112,7 @@ class Decisions:
             if path.exists():
                 write_atomic(folder / f"{number}.old", path.read_bytes())
             write_atomic(folder / f"{number}.new", proposal(path).read_bytes())
-        files = [{"path": str(path)} for path in paths]
+        files = [{"path": str(self._within(path))} for path in paths]
         write_atomic(folder / "decision.json", json.dumps({"verb": verb, "files": files}))
         for path in paths:
             (accept_proposal if verb == "accept" else drop_proposal)(path)
@@ -123,6 +123,11 @@ class Decisions:
         cassette = self._config.path(self._config.cassettes) / f"{change.stem}.yaml"
         paths = [change.path, cassette]
         return [path for path in paths if proposal(path).exists()]
+
+    def _within(self, path: Path) -> Path:
+        """Name *path* as it is called wherever the project is moved to."""
+        root = self._config.root
+        return path.relative_to(root) if path.is_relative_to(root) else path
 
     def _kept(self) -> list[Path]:
         return sorted(path.parent for path in self._folder.glob("*/decision.json"))
