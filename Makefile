@@ -5,13 +5,17 @@ READY := .venv/.ready
 BENCH := .venv-bench/.ready
 FUZZ := .venv-fuzz/.ready
 SECONDS ?= 300
+RUNS ?= 400
+SEED ?= 0
+# Where anybody may mount a disk, and nothing of it is left.
+ALONE := unshare --user --map-root-user --mount
 DOCS := .venv-docs/.ready
 NEW_ENOUGH := 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c $(NEW_ENOUGH) 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup replay replay-frozen replay-batch record standin test golden lint bench fuzz docs \
+.PHONY: help setup replay replay-frozen replay-batch record standin test golden lint bench fuzz faults docs \
 	format lock clean
 
 help: ## Show the verbs
@@ -88,6 +92,9 @@ bench: $(BENCH) ## Measure side by side with the peers, and write docs/benchmark
 
 fuzz: $(FUZZ) ## Fuzz every reader: make fuzz SECONDS=300
 	@.venv-fuzz/bin/python -m fuzz --seconds $(SECONDS)
+
+faults: $(READY) ## Try faults, and write the table of them: make faults RUNS=400 SEED=0
+	@$$($(ALONE) true 2>/dev/null && echo $(ALONE)) $(BIN)/python -m faults --runs $(RUNS) --seed $(SEED)
 
 docs: $(DOCS) ## Build the documentation into site/; a warning is an error
 	@PYTHONPATH=. NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict

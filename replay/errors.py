@@ -554,6 +554,23 @@ class Damaged(ReplayError):
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
+class NotSaved(ReplayError):
+    """A file could not be written: no room, no leave to; *hint* says where its content is."""
+
+    def __init__(self, path: str, why: str, hint: str = "") -> None:
+        super().__init__(path, why, hint)
+        self.path = path
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return (
+            f"{inline(self.path)} could not be written: {self.why}.\n"
+            "What it held before is untouched.\n"
+            f"Make room, or make it writable; then {self.hint or 'the same command again'}"
+        )
+
+
 class NotWritten(ReplayError):
     """A cassette cannot hold what is to be written, because of the form that it has."""
 

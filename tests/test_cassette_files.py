@@ -25,7 +25,7 @@ from replay.cassettes.reading import read_bytes, read_source
 from replay.cassettes.yaml_quick import read_quick
 from replay.cassettes.yaml_v1 import cassette, item
 from replay.cassettes.yaml_values import parse_yaml
-from replay.errors import Damaged, NotWritten
+from replay.errors import Damaged, NotSaved, NotWritten
 from replay.model import Chunk, Failure, Interaction, Request, Response
 from replay.spelling import SPELLINGS, respelled
 
@@ -569,7 +569,7 @@ def test_a_write_that_fails_leaves_the_old_one(path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(NotSaved, match="no space"):
         write_cassette(path, [STREAMED], BEGAN)
 
     assert path.read_bytes() == before

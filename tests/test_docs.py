@@ -14,7 +14,8 @@ import pytest
 
 from replay.cli import main
 from tests.conftest import WITHOUT
-from tests.documented import PAGES, ROOT, Shell, blocks, commands, words
+from tests.documented import PAGES, ROOT, blocks, commands, words
+from tests.shell import Shell
 
 NOT_RUN = {
     "make ": "sets up an environment of its own; what it calls is run",
@@ -43,6 +44,7 @@ NOT_RUN = {
     "cp ": "of the same",
     ".venv-fuzz": "needs make fuzz",
     "python -m bench": "a measurement",
+    "python -m faults": "slow: tests/test_faults.py",
     "sqlite3 ": "another program; tests/test_store_queries.py reads the views",
 }
 """What begins so is not run, and why; all of it is looked at."""
@@ -215,7 +217,7 @@ def test_commands_run(checkout):
     wrong = []
     with Shell(checkout.root, checkout.env, *WARM) as shell:
         for line in ("replay import episodes/*.jsonl", "replay backup /mnt/ci/episodes.db", *lines):
-            code, said = shell.run(re.sub(r"/tmp\b|/mnt/ci\b", here, line))
+            code, said, *_ = shell.run(re.sub(r"/tmp\b|/mnt/ci\b", here, line))
             if code != next((e for start, e in EXITS.items() if line.startswith(start)), 0):
                 wrong.append((line, code, said))
 
@@ -241,7 +243,7 @@ def test_tutorial(project, tmp_path_factory):
                 if len(codes) == BEFORE_THE_CHANGE:
                     new.edit("app.py", "Be brief, kind and exact.", "Be brief and exact.")
                 for command in commands(text):
-                    code, output = shell.run(command)
+                    code, output, *_ = shell.run(command)
                     codes.append(code)
                 said = plain(output.replace(address, "http://127.0.0.1:8377"))
             elif language == "text":

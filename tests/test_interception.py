@@ -459,6 +459,26 @@ async def test_aiohttp_errors_are_replayed():
     assert live == again
 
 
+async def test_aiohttp_error_with_parts_is_replayed():
+    """One that is made of more than its message can be shown, as asyncio does."""
+
+    def nonsense(connection, _request):
+        connection.sendall(b"SSH-2.0-nobody speaks HTTP here\r\n\r\n")
+
+    async def get() -> str:
+        async with aiohttp.ClientSession() as session:
+            try:
+                await session.get(address)
+            except aiohttp.ClientResponseError as error:
+                return f"{error} {repr(error).partition('(')[0]}"
+
+    tape = Tape(records=True)
+    with scripted(nonsense) as address, using(tape):
+        live = await get()
+    with guarded(), using(replayed(tape)):
+        assert await get() == live
+
+
 async def test_cancelled_request_is_cancelled_again(http):
     """A request that a time-out of the program cut short is cut short by it again."""
 

@@ -1,33 +1,31 @@
 """The store as a whole: looked through, cleared, copied, put back, merged, brought up to date."""
 
-import json
 import os
 import random
+import resource
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, replace
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from sqlite_utils import Database
 
 from bench.store import agent_run
-from replay.episodes.bundle import interaction_lines, recording_id
-from replay.episodes.schema import migrations
 from replay.episodes.store import Store
 from replay.episodes.upkeep import backup, gc, merge, restore, verify
 from replay.errors import Damaged, InUse, WouldOverwrite
 from replay.model import Episode
 from tests.conftest import ROOT
+from tests.stores import GONE, old_store
 from tests.test_bundle import episode
 
 RUN = agent_run(4)
-GONE = 2**22 + 1
-"""A process id beyond what Linux gives."""
 
 
 def filled(path):
@@ -283,6 +281,52 @@ def test_a_damaged_store_is_restored(tmp_path, whole):
     assert aside.read_bytes() == b"garbage" * 1000
 
 
+def test_a_store_that_is_cut_off_is_restored(tmp_path, whole):
+    """What is left of it stays beside, whatever SQLite can read of that."""
+
+    path = tmp_path / "store.db"
+    path.write_bytes(whole.read_bytes()[:30_000])
+    aside = restore(path, whole)
+
+    assert dumped(path) == dumped(whole)
+    assert aside.exists()
+
+
+def test_a_store_of_other_pages_is_restored_over(tmp_path, whole):
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA page_size = 4096")
+        db.execute("VACUUM")
+    with Store(path) as store:
+        store.add(replace(episode(), id="before"))
+    aside = restore(path, whole, force=True)
+
+    with Store(path) as store:
+        assert store.get("agent").recordings == (RUN,)
+        assert list(verify(store)) == []
+    with Store(aside) as store:
+        assert store.ids() == ["before"]
+
+
+def test_a_backup_is_not_written_over_by_half_of_one(tmp_path, whole):
+    """A full disk: the old one stays, and nothing lies beside it."""
+
+    path = tmp_path / "b.db"
+    path.write_bytes(b"old")
+    command = [sys.executable, "-m", "replay", "backup", "--force", str(path)]
+    env = os.environ | {"REPLAY_STORE": str(whole), "REPLAY_TENANT": ""}
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (8_000, 8_000))
+    done = subprocess.run(
+        command, env=env, preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "SQLite cannot use it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["b.db"]
+    assert path.read_bytes() == b"old"
+
+
 def test_a_damaged_backup_is_not_restored(tmp_path, whole):
     """What is there is better than that."""
 
@@ -320,7 +364,7 @@ def test_an_old_store_keeps_every_recording(tmp_path):
     """Brought up to date where it may be written, and in memory where not."""
 
     path, run = tmp_path / "old.db", Episode("run", "m:f", {"q": "é"}, (RUN, *RECORDED))
-    _old_store(path, run)
+    old_store(path, run)
     before = path.read_bytes()
     with Store(path, writable=False) as store:
         assert store.get("run") == run
@@ -338,7 +382,7 @@ def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):
     """All of it comes over, or it stays what it is."""
 
     path = tmp_path / "old.db"
-    _old_store(path, Episode("run", "m:f", {}, (RUN,)))
+    old_store(path, Episode("run", "m:f", {}, (RUN,)))
     db = sqlite3.connect(path)
     db.execute("UPDATE interactions SET status = 201 WHERE step = 2")
     db.commit()
@@ -348,33 +392,6 @@ def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):
     with pytest.raises(Damaged, match="does not have the content of that name"):
         Store(path)
     assert dumped(path) == before
-
-
-def _old_store(path, given):
-    """A store as it was before bodies were kept in pieces."""
-    db = Database(path)
-    migrations().apply(db, stop_before="m003_pieces")
-    db.execute("BEGIN")
-    row = given.id, given.entrypoint, json.dumps(given.inputs), "b2:digest"
-    db.execute("INSERT INTO episodes VALUES (?, ?, ?, ?)", row)
-    for number, recording in enumerate(given.recordings, 1):
-        manifest, output = json.dumps(asdict(recording.manifest)), json.dumps(recording.output)
-        row = number, recording_id(recording), given.id, manifest, output, None, recording.elapsed
-        db.execute("INSERT INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        for step, item in enumerate(recording.interactions, 1):
-            sent, got = item.request, item.response
-            for name, data in ((f"s{number}.{step}", sent.body), (f"g{number}.{step}", got.body)):
-                db.execute("INSERT INTO bodies VALUES (?, ?)", (name, data))
-            row = number, step, sent.method, sent.url, json.dumps(sent.headers)
-            row += f"s{number}.{step}", got.status, got.reason, json.dumps(got.headers)
-            chunks = json.dumps([[chunk.size, chunk.at] for chunk in got.chunks])
-            row += f"g{number}.{step}", chunks, None, item.started, item.elapsed
-            db.execute(f"INSERT INTO interactions VALUES ({', '.join('?' * 14)})", row)
-    db.execute("INSERT INTO attempts VALUES (1, 'run', '2026-01-01', ?)", (GONE,))
-    lines = json.dumps(interaction_lines(1, RUN.interactions[0]))
-    db.execute("INSERT INTO attempt_lines VALUES (1, 1, ?)", (lines,))
-    db.execute("COMMIT")
-    db.conn.close()
 
 
 def test_processes_and_threads_write_at_once(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from replay.atomic import proposal
+from replay.atomic import drop_proposal, proposal
 from replay.canonical import differences, fields
 from replay.cassettes.files import read_cassette, write_cassette
 from replay.errors import NothingProposed
@@ -42,5 +42,5 @@ def adopt(path: Path) -> tuple[Adopted, ...]:
         for step, (was, now) in pairs
     ]
     write_cassette(path, new.interactions, new.began or datetime.now(UTC))
-    beside.unlink()
+    drop_proposal(path)
     return tuple(item for item in adopted if item.differences)

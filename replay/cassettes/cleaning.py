@@ -22,7 +22,7 @@ from replay.cassettes.redaction.leaves import leaves
 from replay.cassettes.redaction.views import Span
 from replay.cassettes.scanner import Finding, Scanner
 from replay.config import Redaction
-from replay.errors import Damaged, NotWritten
+from replay.errors import Damaged, NotSaved, NotWritten
 from replay.model import Interaction
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -71,8 +71,8 @@ def scan(path: Path, rules: Redaction, *, fix: bool = False) -> FileScan:
         _clean(path, source, Redactor(rules, after=source.interactions))
     except NotWritten as error:
         return FileScan(str(path), found, unread=error.why)
-    except OSError as error:
-        return FileScan(str(path), found, unread=f"it cannot be written: {error.strerror}")
+    except NotSaved as error:
+        return FileScan(str(path), found, unread=f"it could not be written: {error.why}")
     if folder := cache_folder():
         Compiled(folder).forget(data)
     return FileScan(str(path), found, fixed=True)

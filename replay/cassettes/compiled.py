@@ -15,10 +15,8 @@ project's: nobody can send one along.
 from __future__ import annotations
 
 import json
-import os
 import struct
 import sys
-import tempfile
 import zlib
 from array import array
 from collections.abc import Iterable
@@ -29,8 +27,10 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+from replay.atomic import write_atomic
 from replay.canonical import header
 from replay.cassettes.reading import CassetteFile
+from replay.errors import NotSaved
 from replay.model import Chunk, Failure, Interaction, Request, Response
 
 FORMAT = 1
@@ -84,9 +84,9 @@ class Compiled:
         """Keep what *data* was read as; where that cannot be done, it is read anew next time."""
         if not _is_settled(cassette):
             return
-        with suppress(OSError, OverflowError):
+        with suppress(OSError, OverflowError, NotSaved):
             self._prepare()
-            _write(self._path(data), _dumped(cassette))
+            write_atomic(self._path(data), _dumped(cassette), durable=False)
 
     def forget(self, data: bytes) -> None:
         """Delete the compiled form of *data*, which holds what was to be taken out of it."""
@@ -118,18 +118,6 @@ def _is_settled(cassette: CassetteFile) -> bool:
     """Whether it is read the same everywhere: a coding is undone only if its library is there."""
     responses = (i.response for i in cassette.interactions if i.response)
     return not any(header(response.headers, "content-encoding") for response in responses)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put *data* in place whole; not synced, as it can be made again."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 class _Table:

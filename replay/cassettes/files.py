@@ -6,12 +6,12 @@ import gzip
 import os
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 
-from replay.atomic import write_atomic
+from replay.atomic import saving, write_atomic
 from replay.cassettes.compiled import WORTH_IT, Compiled, cache_folder
 from replay.cassettes.reading import OWN, CassetteFile, Source, read_bytes, read_source
 from replay.cassettes.rewriting import New, Unwritable, rewritten
@@ -65,7 +65,7 @@ def write_cassette(path: Path, interactions: Iterable[Interaction], began: datet
     Raises:
         SecretFound: one that is new holds a secret, which came past redaction.
         NotWritten: what is there is a cassette of a form that we do not write.
-        OSError: it could not be written; what it held before is untouched.
+        NotSaved: it could not be written; what it held before is untouched.
 
     """
     with locked(path):
@@ -82,7 +82,7 @@ def add_to_cassette(path: Path, recorded: Iterable[Interaction], began: datetime
         SecretFound: one of *recorded* holds a secret, which came past redaction.
         Damaged: what is there cannot be read.
         NotWritten: it is a cassette of a form that we do not write.
-        OSError: it could not be written; what it held before is untouched.
+        NotSaved: it could not be written; what it held before is untouched.
 
     """
     with locked(path):
@@ -97,7 +97,7 @@ def write_anew(path: Path, interactions: Iterable[Interaction], began: datetime 
 
     Raises:
         SecretFound: one of *interactions* holds a secret.
-        OSError: it could not be written; what it held before is untouched.
+        NotSaved: it could not be written; what it held before is untouched.
 
     """
     with locked(path):
@@ -109,10 +109,11 @@ def locked(path: Path) -> Iterator[None]:
     """Let one process at a time read and write *path*; the lock lies beside it while it is held."""
     from filelock import FileLock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     name = blake2b(path.name.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     beside = path.with_name(f".replay-{name}.lock")
-    with FileLock(beside, timeout=_LOCK_SECONDS):
+    with saving(path), ExitStack() as stack:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(FileLock(beside, timeout=_LOCK_SECONDS))
         try:
             yield
         finally:

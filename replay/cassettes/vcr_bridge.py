@@ -340,7 +340,11 @@ def _error(failure: Failure) -> Exception:
     module, _, name = failure.kind.rpartition(".")
     known = getattr(sys.modules.get(module), name, None)
     base = known if isinstance(known, type) and issubclass(known, Exception) else ConnectionError
-    again: Any = type(base.__name__, (base,), {"__str__": lambda _: failure.message})
+    said = {
+        "__str__": lambda _: failure.message,
+        "__repr__": lambda _: f"{base.__name__}({failure.message!r})",
+    }
+    again: Any = type(base.__name__, (base,), said)
     again.__module__ = base.__module__
     error: Exception = again.__new__(again)
     error.args = (failure.message,)

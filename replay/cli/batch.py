@@ -222,7 +222,7 @@ def _read(path: Path) -> Report:
 
 
 def _end(report: Report, options: dict[str, Any]) -> NoReturn:
-    """Write what was asked for, show the report, and leave."""
+    """Show the report, write what was asked for, and leave."""
     from dataclasses import replace
 
     from replay.reports.batch import batch_json, junit, show_batch, summary
@@ -231,6 +231,7 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
 
     if options["fail_on"] is not None:
         report = replace(report, fail_on=options["fail_on"])
+    show_batch(report, console())
     if options["as_json"]:
         write_atomic(options["as_json"], batch_json(report))
     if options["html"]:
@@ -240,7 +241,6 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
     if github := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(github).open("a", encoding="utf-8") as file:
             file.write(summary(report))
-    show_batch(report, console())
     sys.exit(report.exit_code)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from replay.atomic import saving
 from replay.config import load_config
 from replay.errors import ReplayError
 
@@ -57,9 +58,10 @@ def end_with_orphans(orphans: Iterable[Path], *, delete: bool) -> NoReturn:
     """List files that no test uses, or *delete* them; exit 1 where some are left."""
     left = False
     for path in orphans:
-        click.echo(f"{path}{': deleted' if delete else ''}")
         if delete:
-            path.unlink()
+            with saving(path):
+                path.unlink()
+        click.echo(f"{path}{': deleted' if delete else ''}")
         left = not delete
     sys.exit(1 if left else 0)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from replay.atomic import write_atomic
 from replay.cli.context import end_with_orphans
 from replay.config import Config
 
@@ -141,7 +142,7 @@ def _show(
 
     base = options["base"] or ""
     if options["page"]:
-        options["page"].write_text(report.page(clusters, base=base), "utf-8")
+        write_atomic(options["page"], report.page(clusters, base=base))
         click.echo(f"Wrote {options['page']}")
     elif options["as_markdown"]:
         _publish(config, clusters, base)

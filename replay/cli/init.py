@@ -10,7 +10,7 @@ import click
 
 from replay.atomic import write_atomic
 from replay.config import Config
-from replay.errors import NotAdded
+from replay.errors import NotAdded, NotSaved
 
 _SETTINGS = """\
 [tool.replay]
@@ -171,6 +171,8 @@ def _add(addition: Addition) -> None:
         if path.suffix == ".toml":
             tomllib.loads(after.decode())
         write_atomic(path, after)
+    except NotSaved as error:
+        raise NotAdded(str(addition.path), error.why) from error
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise NotAdded(str(addition.path), str(error)) from error
 

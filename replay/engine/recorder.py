@@ -149,6 +149,8 @@ class _Taking:
     def _leave(self, attempt: int) -> None:
         """End without a recording; an attempt that sent nothing is no loss."""
         self._journal.close()
+        if self._journal.error:
+            raise self._journal.error
         if not self._tape.recorded:
             self._store.discard(attempt)
 
@@ -180,7 +182,7 @@ class _Journal:
         self._store, self._attempt = store, attempt
         self._queue: queue.SimpleQueue[Interaction | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="replay-journal", daemon=True)
-        self._error: BaseException | None = None
+        self.error: Exception | None = None
         self.open = True
         self._thread.start()
 
@@ -189,12 +191,10 @@ class _Journal:
         self._queue.put(interaction)
 
     def close(self) -> None:
-        """Wait for what is queued; raise what went wrong while writing it."""
+        """Wait for what is queued; an error is a loss only where no recording follows."""
         self.open = False
         self._queue.put(None)
         self._thread.join()
-        if self._error:
-            raise self._error
 
     def _write(self) -> None:
         step = 0
@@ -202,8 +202,8 @@ class _Journal:
             step += 1
             try:
                 self._store.note(self._attempt, step, interaction)
-            except Exception as error:  # noqa: BLE001 - raised again by close
-                self._error = self._error or error
+            except Exception as error:  # noqa: BLE001 - raised again if all ends here
+                self.error = self.error or error
 
 
 @overload

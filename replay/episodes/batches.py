@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from replay.errors import Damaged
+from replay.episodes.database import unusable
 from replay.model import Json
 
 migrations = Migrations("golden-replay-batches")
@@ -85,5 +85,4 @@ class Batches:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            hint = "Is it writable, and its disk not full? REPLAY_STORE=FILE uses another one."
-            raise Damaged(self._path, f"SQLite cannot use it: {error}", hint=hint) from error
+            raise unusable(self._path, error) from error

@@ -22,6 +22,15 @@ _BUSY_SECONDS = 60.0
 
 MEMORY = ":memory:"
 
+
+def unusable(path: str | Path, error: Exception) -> Damaged:
+    """Say what SQLite or the system said of a store, and what to do about it."""
+    hint = "Is it writable, and its disk not full? REPLAY_STORE=FILE uses another one."
+    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        hint = "Another program keeps it locked. Once that has ended: the same command again."
+    return Damaged(path, f"SQLite cannot use it: {error}", hint=hint)
+
+
 Carry = Callable[["Database"], None]
 
 
@@ -74,10 +83,10 @@ class File:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                connection.rollback()  # unless SQLite did, as it does where a disk is full
                 raise
-            connection.execute("COMMIT")
 
     @contextmanager
     def intact(self) -> Iterator[None]:
@@ -85,8 +94,7 @@ class File:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:
-            hint = "Is it writable, and its disk not full? REPLAY_STORE=FILE uses another one."
-            raise Damaged(self.path, f"SQLite cannot use it: {error}", hint=hint) from error
+            raise unusable(self.path, error) from error
         except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise Damaged(self.path, f"not a whole store: {error}", hint=self.hint()) from error
 
@@ -167,13 +175,13 @@ class File:
         try:
             migrations().apply(db)  # does nothing where another process was first
             self._carry(db)
+            db.execute("COMMIT")
         except BaseException as error:
-            db.execute("ROLLBACK")
+            connection.rollback()
             if isinstance(error, ValueError):
                 what = f"it cannot be brought up to date: {error}"
                 raise Damaged(self.path, what, hint=self.hint()) from error
             raise
-        db.execute("COMMIT")
 
 
 _HAS_MIGRATIONS = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"

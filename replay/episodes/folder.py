@@ -11,7 +11,7 @@ from replay.atomic import write_atomic
 from replay.cassettes.scanner import guard
 from replay.episodes import bundle
 from replay.episodes.store import Store, check_name
-from replay.errors import Damaged, OtherEpisode, OtherTenant, UnknownEpisode
+from replay.errors import Damaged, NotSaved, OtherEpisode, OtherTenant, UnknownEpisode
 from replay.model import Episode
 
 
@@ -46,6 +46,7 @@ def export_bundle(store: Store, episode: str, folder: Path) -> Path:
 
     Raises:
         SecretFound: it holds a secret that is not redacted; the bundle is as it was.
+        NotSaved: it could not be written; what was recorded is in the store.
 
     """
     path = bundle_path(store, folder, episode)
@@ -54,7 +55,11 @@ def export_bundle(store: Store, episode: str, folder: Path) -> Path:
     found = store.get(episode)
     _refuse_secrets(path, found)
     content = bundle.dump(found)
-    write_atomic(path, content)
+    try:
+        write_atomic(path, content)
+    except NotSaved as error:
+        hint = f"replay export {episode}   # the store has what was recorded"
+        raise NotSaved(error.path, error.why, hint) from error
     store.add(found, _digest_of(content))
     return path
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from replay.atomic import replacing
 from replay.canonical import content_hash
 from replay.episodes.contents import Contents, digest
 from replay.episodes.database import MEMORY, File
@@ -76,6 +75,7 @@ def gc(store: Store, *, dry_run: bool = False) -> Garbage:
             found = _cleared(db)
             db.execute("ROLLBACK" if dry_run else "COMMIT")
         finally:
+            db.rollback()  # where the disk was full
             db.execute("PRAGMA foreign_keys = ON")
         if dry_run:
             return found
@@ -95,7 +95,8 @@ def backup(store: Store, path: Path, *, force: bool = False) -> None:
     """
     if path.exists() and not force:
         raise WouldOverwrite(str(path), f"replay backup --force {path}")
-    _copy(store, path)
+    with store.file.intact():
+        _copy(store.file.db.conn, path)
 
 
 def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
@@ -115,14 +116,16 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
     with Store(source, writable=False) as good:
         if problem := next(verify(good), ""):
             raise Damaged(source, f"not a whole store: {problem}")
+        db = good.file.db.conn
         if not path.exists():
-            _copy(good, path)
+            with good.file.intact():
+                _copy(db, path)
             return None
         if not force and _is_whole(path):
             raise WouldOverwrite(str(path), f"replay restore --force {source}")
         aside = _free_beside(path)
         try:
-            _replace(path, good.file.db.conn, aside)
+            _replace(path, db, aside)
         except sqlite3.DatabaseError as error:
             aside.unlink(missing_ok=True)
             match error.sqlite_errorcode & 0xFF:  # above that, it says more than we ask
@@ -130,7 +133,7 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
                     raise InUse(str(path), f"replay restore --force {source}") from None
                 case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:  # so nobody writes to it
                     _move(path, aside)
-                    _copy(good, path)
+                    _copy(db, path)
                 case _:
                     raise Damaged(path, f"it cannot be replaced: {error}") from error
         return aside
@@ -153,25 +156,11 @@ def merge(store: Store, source: Path) -> Merged:
     return Merged(episodes, recordings, tuple(refused))
 
 
-def _copy(store: Store, path: Path) -> None:
-    """Write *store* beside *path*, then over it; all pages at once, else a writer holds it up."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".replay-", suffix=".tmp")
-    os.close(handle)
-    beside = Path(name)
-    try:
-        target = sqlite3.connect(name)
-        try:
-            with store.file.intact():
-                store.file.db.conn.backup(target, pages=-1)
-        finally:
-            target.close()
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    """Write a store beside *path*, then over it; all pages at once, else a writer holds it up."""
+    with replacing(path) as beside, closing(sqlite3.connect(beside)) as target:
+        target.execute("PRAGMA journal_mode = OFF")  # what is not done is not there
+        source.backup(target, pages=-1)
 
 
 def _is_whole(path: Path) -> bool:

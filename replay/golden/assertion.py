@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from syrupy.assertion import AssertionResult, DiffMode, SnapshotAssertion
 
-from replay.atomic import proposal
+from replay.atomic import drop_proposal, proposal, write_atomic
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
 from replay.config import Config
-from replay.errors import NoTraffic, ReplayError, UnknownOption, difference_lines
+from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption, difference_lines
 from replay.golden.differences import value_differences
 from replay.golden.extension import (
     GoldenExtension,
@@ -60,6 +61,7 @@ class GoldenAssertion(SnapshotAssertion):
     around: Surroundings | None = None
     rules: Rules = ()
     _rules: Rules = field(init=False, default=())
+    _not_left: NotSaved | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,15 +124,18 @@ class GoldenAssertion(SnapshotAssertion):
 
     def _leave(self, result: AssertionResult) -> None:
         """Leave a file for a person where this was not what is approved, and none where it was."""
-        path = Path(result.snapshot_location)
+        path, self._not_left = Path(result.snapshot_location), None
         if result.success and not (result.created or result.updated):
-            proposal(path).unlink(missing_ok=True)
+            with suppress(NotSaved):  # what is approved is so, whatever waits beside it
+                drop_proposal(path)
         elif not result.success and result.asserted_data is not None:
             assert self.around is not None
             is_new = result.recalled_data is None
             if may_write(self.around.update, ci=self.around.ci, is_new=is_new) is Write.PENDING:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                proposal(path).write_text(str(result.asserted_data), "utf-8", newline="\n")
+                try:
+                    write_atomic(proposal(path), str(result.asserted_data))
+                except NotSaved as error:
+                    self._not_left = error
 
     def get_assert_diff(self, *, diff_mode: DiffMode = DiffMode.DETAILED) -> list[str]:
         """Say what differs, field by field, and what to do about it."""
@@ -149,7 +154,9 @@ class GoldenAssertion(SnapshotAssertion):
         assert self.around is not None
         around = self.around
         lines = []
-        if proposal(path).exists():
+        if self._not_left:
+            lines += str(self._not_left).splitlines()
+        elif proposal(path).exists():
             lines.append(f"Accept:    replay review --accept '{shown.name}'")
         else:
             lines.append(f"Accept:    pytest '{around.nodeid}' --snapshot-update (not in CI)")

@@ -13,7 +13,7 @@ from syrupy.data import SnapshotCollection, SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
-from replay.atomic import proposal
+from replay.atomic import proposal, write_atomic
 from replay.canonical import canonical_json
 from replay.model import Json
 
@@ -98,10 +98,9 @@ class GoldenExtension(SingleFileSnapshotExtension):
         snapshot_collection: SnapshotCollection,
         name_order: dict[str, int] | None = None,  # noqa: ARG003 - a file holds one golden
     ) -> None:
-        """Write beside the golden; whole, as nobody else writes that file at the same time."""
+        """Write beside the golden, whole."""
         (snapshot,) = snapshot_collection
-        beside = proposal(Path(snapshot_collection.location))
-        beside.write_text(str(snapshot.data), "utf-8", newline="\n")
+        write_atomic(proposal(Path(snapshot_collection.location)), str(snapshot.data))
 
 
 class TranscriptExtension(GoldenExtension):

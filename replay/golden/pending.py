@@ -9,7 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from replay.atomic import proposal, write_atomic
+from replay.atomic import accept_proposal, drop_proposal, proposal, saving, write_atomic
 from replay.config import Config
 from replay.errors import NothingPending, NothingToUndo
 from replay.golden.changes import (
@@ -91,7 +91,7 @@ class Decisions:
             raise NothingToUndo
         folder = kept[-1]
         journal = json.loads((folder / "decision.json").read_text("utf-8"))
-        paths = [Path(entry["path"]) for entry in journal["files"]]
+        paths = [self._config.root / entry["path"] for entry in journal["files"]]
         for number, path in enumerate(paths):
             old, new = folder / f"{number}.old", folder / f"{number}.new"
             if new.exists():
@@ -101,7 +101,7 @@ class Decisions:
                     write_atomic(path, old.read_bytes())
                 else:
                     path.unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        _forget(folder)
         return journal["verb"], paths
 
     def _decide(self, verb: str, changes: Iterable[Change]) -> list[Path]:
@@ -110,15 +110,12 @@ class Decisions:
         folder = self._new_folder()
         for number, path in enumerate(paths):
             if path.exists():
-                shutil.copy2(path, folder / f"{number}.old")
-            shutil.copy2(proposal(path), folder / f"{number}.new")
-        files = [{"path": str(path)} for path in paths]
+                write_atomic(folder / f"{number}.old", path.read_bytes())
+            write_atomic(folder / f"{number}.new", proposal(path).read_bytes())
+        files = [{"path": str(self._within(path))} for path in paths]
         write_atomic(folder / "decision.json", json.dumps({"verb": verb, "files": files}))
         for path in paths:
-            if verb == "accept":
-                proposal(path).replace(path)
-            else:
-                proposal(path).unlink()
+            (accept_proposal if verb == "accept" else drop_proposal)(path)
         return paths
 
     def _files(self, change: Change) -> list[Path]:
@@ -127,19 +124,30 @@ class Decisions:
         paths = [change.path, cassette]
         return [path for path in paths if proposal(path).exists()]
 
+    def _within(self, path: Path) -> Path:
+        """Name *path* as it is called wherever the project is moved to."""
+        root = self._config.root
+        return path.relative_to(root) if path.is_relative_to(root) else path
+
     def _kept(self) -> list[Path]:
         return sorted(path.parent for path in self._folder.glob("*/decision.json"))
 
     def _new_folder(self) -> Path:
         kept = self._kept()
         for folder in kept[: max(len(kept) - _KEPT + 1, 0)]:
-            shutil.rmtree(folder)
+            _forget(folder)
         number = int(kept[-1].name) + 1 if kept else 1
         folder = self._folder / f"{number:06}"
         shutil.rmtree(folder, ignore_errors=True)  # of a process that died before it decided
-        folder.mkdir(parents=True)
-        (self._folder / ".gitignore").write_text("# What decisions have replaced.\n*\n", "utf-8")
+        write_atomic(self._folder / ".gitignore", "# What decisions have replaced.\n*\n")
         return folder
+
+
+def _forget(folder: Path) -> None:
+    """Remove a decision; half removed, it is none: undoing that would remove goldens."""
+    with saving(folder):
+        (folder / "decision.json").unlink()
+        shutil.rmtree(folder)
 
 
 def _goldens(config: Config) -> list[Change]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from replay.atomic import proposal
+from replay.atomic import drop_proposal, proposal
 from replay.cassettes.files import (
     CassetteFile,
     add_to_cassette,
@@ -91,7 +91,7 @@ class Scene(Stage):
 
     def _keep(self, passed: bool) -> None:
         recorded, beside = self.tape.recorded, proposal(self.path)
-        if not recorded and self._there:
+        if not recorded and (self._there or not passed):
             return
         if not passed:
             there = map(self.tape.redactor.interaction, self.tape.interactions)
@@ -101,7 +101,7 @@ class Scene(Stage):
             add_to_cassette(self.path, recorded, self.began)
         else:
             write_cassette(self.path, recorded, self.began)
-        beside.unlink(missing_ok=True)
+        drop_proposal(self.path)
 
     def _propose(self) -> None:
         adopted = self.tape.adopted

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from replay.atomic import proposal
+from replay.atomic import accept_proposal, proposal
 
 
 class Write(StrEnum):
@@ -77,6 +77,5 @@ def settle(path: Path, *, approved: bool) -> None:
 
     A rename: at any moment the old golden or the new one is there, whole.
     """
-    beside = proposal(path)
-    if approved and beside.exists():
-        beside.replace(path)
+    if approved and proposal(path).exists():
+        accept_proposal(path)

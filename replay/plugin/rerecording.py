@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay.errors import ReplayError, shown
+from replay.errors import NotSaved, ReplayError, shown
 from replay.plugin.casting import plays_cassette
 from replay.plugin.marks import is_golden
 from replay.plugin.recording import is_dry, selects
@@ -106,7 +106,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     from replay.golden.rerecording import Failures
 
-    with suppress(OSError):  # where nothing can be written, nothing can be recorded again
+    with suppress(NotSaved):  # where nothing can be written, nothing can be recorded again
         Failures(project(session.config)).note(
             passed={report.nodeid for report in own if report.passed and report.when == "call"},
             failed={report.nodeid for report in own if report.failed},

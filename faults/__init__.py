@@ -1,0 +1,1 @@
+"""Faults: what can befall a recording, really done to it; and what has to hold afterwards."""
