@@ -82,6 +82,8 @@ lint: $(READY) ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 replay # each file says its encoding
 
 bench: $(BENCH) ## Measure side by side with the peers, in an environment of its own
 	@.venv-bench/bin/python -m bench

@@ -252,7 +252,8 @@ class BadName(ReplayError):
     def __str__(self) -> str:
         return (
             f"{self.name[:80]!r} cannot be the name of an episode.\n"
-            "A name is up to 120 letters, digits or ._-+=@, and begins with one of the former."
+            "A name is up to 120 letters, digits or ._-+=@, begins with one of the former, "
+            "and is none that Windows keeps for a device, such as nul or com1."
         )
 
 
@@ -490,6 +491,16 @@ class NotBisected(ReplayError):
         return (
             f"{self.revision}: {self.why}.\n"
             "--good takes a revision at which the replay agrees, --bad a later one at which not."
+        )
+
+
+class NeedsFork(ReplayError):
+    """This system cannot copy a process, which every replay of a batch begins with."""
+
+    def __str__(self) -> str:
+        return (
+            "Batches and frozen versions need fork, which Windows does not have.\n"
+            "Run them in WSL or in a container; one at a time it is: replay run EPISODE"
         )
 
 

@@ -16,6 +16,7 @@ CORE = (
     "config",
     "atomic",
     "commands",
+    "filenames",
     "imports",
     "spelling",
     "visible",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -16,6 +17,13 @@ from replay.errors import ReplayError, shown
 
 class _Group(click.Group):
     """Turns every error we know into its sentence and exit code 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run, on a terminal or into a file that may not take every character."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
