@@ -128,11 +128,8 @@ class File:
         address = f"{Path(self.path).resolve().as_uri()}?mode=ro"
         for mode in ("", "&immutable=1"):
             connection = self._connected(f"{address}{mode}")
-            try:
+            with suppress(sqlite3.OperationalError), _closed_on_error(connection):
                 connection.execute("SELECT count(*) FROM sqlite_master")
-            except sqlite3.OperationalError:
-                connection.close()
-            else:
                 return connection
         raise sqlite3.OperationalError("it cannot be read")
 
