@@ -277,7 +277,8 @@ def model_request(request: VcrRequest) -> Request:
 def vcr_response(played: dict[str, Any]) -> Response:
     """Read vcrpy's response as ours."""
     if "status_code" in played:  # vcrpy's httpx stub before 6
-        status = {"code": played["status_code"], "message": ""}
+        code = played["status_code"]
+        status = {"code": code, "message": http.client.responses.get(code)}
         body = played["content"]
     else:
         status = played["status"]
