@@ -1,7 +1,9 @@
 # Everything runs in .venv, which the first verb you use creates; nothing is installed globally.
 SHELL := /bin/sh
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+LOCK ?= requirements.lock
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 BENCH := .venv-bench/.ready
 FUZZ := .venv-fuzz/.ready
 SECONDS ?= 300
@@ -9,14 +11,16 @@ RUNS ?= 400
 SEED ?= 0
 # Where anybody may mount a disk, and nothing of it is left.
 ALONE := unshare --user --map-root-user --mount
+RESOLVED := --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
+	--no-emit-index-url --no-emit-find-links --no-header
 DOCS := .venv-docs/.ready
 NEW_ENOUGH := 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c $(NEW_ENOUGH) 2>/dev/null && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup replay replay-frozen replay-batch record standin test golden lint bench fuzz faults docs \
-	format lock clean
+.PHONY: help setup replay replay-frozen replay-batch record standin test pythons lowest golden lint \
+	bench fuzz faults docs format lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | \
@@ -24,12 +28,12 @@ help: ## Show the verbs
 
 setup: $(READY) ## Create .venv with everything in it (the other verbs do it by themselves)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): $(LOCK) pyproject.toml
 	@"$(PYTHON)" -c $(NEW_ENOUGH) 2>/dev/null || \
 		{ echo "golden-replay needs Python 3.11 or newer with venv and pip"; exit 2; }
-	@echo "Setting up .venv with $(PYTHON), once …"
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "Setting up $(VENV) with $(PYTHON), once …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r $(LOCK)
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -79,6 +83,20 @@ standin: $(READY) ## Start the stand-in provider and APIs on 127.0.0.1:8377
 test: $(READY) ## Run the whole test suite
 	@$(BIN)/pytest -n auto
 
+# On the path, or kept by pyenv beside it.
+pythons: ## Run the whole suite under each Python that is here: 3.11 to 3.14
+	@for n in 11 12 13 14; do \
+		for python in python3.$$n "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$$n.*/bin/python; do \
+			$$python -c $(NEW_ENOUGH) 2>/dev/null || continue; \
+			$(MAKE) --no-print-directory test VENV=.venv-3.$$n PYTHON=$$python || exit; \
+			break; \
+		done; \
+	done
+
+lowest: ## Run the whole suite on the oldest dependencies that pyproject.toml allows (needs uv)
+	uv pip compile $(RESOLVED) --resolution lowest-direct pyproject.toml -o .venv-lowest.lock
+	@$(MAKE) --no-print-directory test VENV=.venv-lowest LOCK=.venv-lowest.lock
+
 golden: $(READY) ## Replay the golden tests, offline
 	@TEST_MODE=GOLDEN $(BIN)/pytest -m golden
 
@@ -86,6 +104,8 @@ lint: $(READY) ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 replay # each file says its encoding
 
 bench: $(BENCH) ## Measure side by side with the peers, and write docs/benchmarks.md
 	@.venv-bench/bin/python -m bench --to docs $(if $(CORPUS),--corpus $(CORPUS))
@@ -105,9 +125,8 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix .
 
 lock: ## Resolve the dependencies anew into requirements.lock (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras --group dev \
-		--no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+	uv pip compile $(RESOLVED) --upgrade pyproject.toml -o requirements.lock
 
 clean: ## Remove .venv and the derived store
-	rm -rf .venv .venv-bench .venv-fuzz .venv-docs .fuzz site \
+	rm -rf .venv .venv-* .fuzz site \
 		episodes/episodes.db episodes/episodes.db-wal episodes/episodes.db-shm

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replay.cassettes.files import read_cassette
-from replay.episodes.store import Store, read_bundle
+from replay.episodes.folder import read_bundle
+from replay.episodes.store import Store
 from replay.episodes.upkeep import verify
 from tests.conftest import ROOT, WITHOUT, surroundings
 from tests.server import plain, scripted

@@ -256,7 +256,8 @@ class BadName(ReplayError):
     def __str__(self) -> str:
         return (
             f"{self.name[:80]!r} cannot be the name of an episode.\n"
-            "A name is up to 120 letters, digits or ._-+=@, and begins with one of the former."
+            "A name is up to 120 letters, digits or ._-+=@, begins with one of the former, "
+            "and is none that Windows keeps for a device, such as nul or com1."
         )
 
 

@@ -189,6 +189,26 @@ async def test_aiohttp_is_recorded_and_replayed():
     assert [i.request.body for i in tape.recorded] == [b'{"a": 1}']
 
 
+async def test_what_no_tape_wants_streams_through_aiohttp():
+    """vcrpy would read an answer to its end before the program sees the first of it."""
+
+    go_on = threading.Event()
+
+    def script(connection, _request):
+        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
+        go_on.wait(10)
+        connection.sendall(b"2\r\ncd\r\n0\r\n\r\n")
+
+    tape = Tape(records=True, ignore_hosts=["127.0.0.1"])
+    with scripted(script) as url, using(tape):
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            first = await answer.content.readany()
+            go_on.set()
+            rest = await answer.content.read()
+
+    assert (first, rest, tape.recorded) == (b"ab", b"cd", ())
+
+
 def recorded_tape(*names: str) -> Tape:
     """A tape that answers `GET http://host/<name>` with the name, recorded over a real socket."""
     tape = Tape(records=True)

@@ -17,6 +17,7 @@ CORE = (
     "config",
     "atomic",
     "commands",
+    "filenames",
     "imports",
     "spelling",
     "visible",

@@ -101,6 +101,38 @@ def test_damaged_cassette_is_not_taken_for_missing(vcr_project):
     assert cassette.read_bytes() == before
 
 
+OLD = """
+version: 1
+interactions:
+- request: {method: GET, uri: "http://old.example/", body: "", headers: {}}
+  response:
+    status_code: 200
+    http_version: HTTP/1.1
+    content: "{}"
+    headers: {content-type: [application/json], content-encoding: [gzip]}
+"""
+
+
+OLD_TEST = """
+import httpx, pytest
+
+@pytest.mark.vcr
+def test_old():
+    old = httpx.get("http://old.example/")
+    assert (old.json(), old.reason_phrase) == ({}, "OK")
+"""
+
+
+def test_a_cassette_of_vcrpys_old_httpx_plays(vcr_project):
+    """Its body is text, and says of itself that it is compressed; its status has no reason."""
+
+    vcr_project.write("cassettes/test_old/test_old.yaml", OLD).write("test_old.py", OLD_TEST)
+
+    done = vcr_project.pytest("-q", "--block-network", "test_old.py")
+
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_miss_is_vcrpys_own(vcr_project):
     """Projects that catch it keep catching it."""
 

@@ -177,9 +177,9 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         """Never: a miss is raised while asking, so vcrpy is free to send what gets past that."""
         return False
 
-    def filter_request(self, request: VcrRequest) -> VcrRequest:
-        """Keep the request as it is; redaction is the tape's."""
-        return request
+    def filter_request(self, request: VcrRequest) -> VcrRequest | None:
+        """Keep the request as it is; none if no tape wants it: its answer stays a stream."""
+        return None if _state(request).passes else request
 
     def can_play_response_for(self, request: VcrRequest) -> bool:
         """Take the recorded answer, if there is one, and hold it until it is asked for."""
@@ -187,13 +187,12 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
             return _state(request).played is not None
         sent = model_request(request)
         tape = self._route(sent)
-        if tape is None:
-            return False
-        if tape.ignores(sent.url):
-            if not tape.records:
-                raise ConnectionRefusedError(f"{sent.url} is not reached under replay")
-            return False
         state = _state(request)
+        if tape is None or tape.ignores(sent.url):
+            if tape and not tape.records:
+                raise ConnectionRefusedError(f"{sent.url} is not reached under replay")
+            state.passes = True
+            return False
         made = sent
         if (changed := tape.outgoing(sent)) != sent:
             sent = changed
@@ -257,9 +256,10 @@ def _rewrite(request: VcrRequest, made: Request, outgoing: Request) -> None:
 class _State:
     """What is known of one request between vcrpy's calls."""
 
-    __slots__ = ("played", "take", "tape")
+    __slots__ = ("passes", "played", "take", "tape")
 
     def __init__(self) -> None:
+        self.passes = False
         self.played: Interaction | None = None
         self.take: Take | None = None
         self.tape: Tape | None = None
@@ -280,12 +280,14 @@ def model_request(request: VcrRequest) -> Request:
 def vcr_response(played: dict[str, Any]) -> Response:
     """Read vcrpy's response as ours."""
     if "status_code" in played:  # vcrpy's httpx stub before 6
-        return Response(played["status_code"], "", _pairs(played["headers"]), played["content"])
-    status = played["status"]
-    body = (played.get("body") or {}).get("string") or b""
-    return decoded(
-        Response(status["code"], status["message"] or "", _pairs(played["headers"]), _bytes(body))
-    )
+        code = played["status_code"]
+        status = {"code": code, "message": http.client.responses.get(code)}
+        body = played["content"]
+    else:
+        status = played["status"]
+        body = (played.get("body") or {}).get("string")
+    headers = _pairs(played["headers"])
+    return decoded(Response(status["code"], status["message"] or "", headers, _bytes(body)))
 
 
 def _bytes(body: Any) -> bytes:

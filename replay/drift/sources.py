@@ -51,7 +51,7 @@ def revisions(folder: Path, before: str, after: str) -> Iterator[Pair | LeftOut]
 
     """
     old = dict.fromkeys(_listed(folder, before))
-    new = dict.fromkeys(_listed(folder, after) if after else map(str, _present(folder)))
+    new = dict.fromkeys(_listed(folder, after) if after else _present(folder))
     if not old.keys() & new.keys():
         what = f"No cassette under {folder} is in both {before} and {after or 'the files now'}."
         raise NothingToCompare(what, "git log --oneline -- FOLDER lists the revisions.")
@@ -126,7 +126,7 @@ def _without(recordings: Sequence[Recording], some: Sequence[Recording]) -> tupl
 
 def _named(path: Path) -> dict[str, Path]:
     if path.is_dir():
-        return {str(found.relative_to(path)): found for found in cassette_paths([path])}
+        return {found.relative_to(path).as_posix(): found for found in cassette_paths([path])}
     return {path.name: path}
 
 
@@ -147,9 +147,9 @@ def _read(name: str, data: bytes) -> Recording:
     return recording_of(read_source(Path(name), data).file())
 
 
-def _present(folder: Path) -> list[Path]:
+def _present(folder: Path) -> list[str]:
     root = folder if folder.is_dir() else folder.parent
-    return [path.relative_to(root) for path in cassette_paths([folder])]
+    return [path.relative_to(root).as_posix() for path in cassette_paths([folder])]
 
 
 def _listed(folder: Path, revision: str) -> list[str]:

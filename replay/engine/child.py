@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Self
 
 from replay.engine.replayer import Replay
 from replay.engine.wire import Task, replay_from, stopped, task_json
-from replay.engine.worker import ending, tail
+from replay.engine.worker import end_group, ending, tail
 from replay.errors import NoFork, WorkerLost
 from replay.model import Kind, Outcome
 
@@ -134,8 +133,7 @@ class _Process:
         try:
             code = process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            end_group(process.pid)
             code = process.wait()
         process.stdout.close()
         return code

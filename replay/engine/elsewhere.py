@@ -63,7 +63,7 @@ def overlay(cache: Path, packages: Sequence[str]) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as name:
         pins, target = Path(name) / "constraints.txt", Path(name) / "packages"
-        pins.write_text("\n".join(constraints))
+        pins.write_text("\n".join(constraints), "utf-8")
         options = ["install", "--quiet", "--target", str(target), "--constraint", str(pins)]
         uv = shutil.which("uv")
         pip = [uv, "pip"] if uv else [sys.executable, "-m", "pip", "--disable-pip-version-check"]

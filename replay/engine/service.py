@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,7 +31,8 @@ _chance = random.SystemRandom()
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 WRITER = Writer()
-os.register_at_fork(after_in_child=WRITER.forked)
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=WRITER.forked)
 
 
 def recording_stats() -> RecordingStats:

@@ -36,8 +36,11 @@ from replay.engine.wire import Task, replay_json, stopped
 from replay.episodes import bundle
 from replay.episodes.store import Store
 from replay.episodes.versions import resolve
-from replay.errors import BadEntrypoint, ReplayError
+from replay.errors import BadEntrypoint, NoFork, ReplayError
 from replay.model import Episode, Json, Kind, Outcome, Recording
+
+if sys.platform == "win32":
+    raise NoFork(sys.platform)
 
 _USED_BY_EVERY_REPLAY = (
     "genai_prices",
@@ -85,8 +88,7 @@ class _Fork:
         """Leave nothing of it behind, nor of what it started; give its exit code."""
         os.close(self.pipe)
         status = self._status_if_ended()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        end_group(self.pid)
         if status is None:
             _, status = os.waitpid(self.pid, 0)
         return os.waitstatus_to_exitcode(status)
@@ -256,6 +258,12 @@ def ending(who: str, code: int) -> str:
     if code >= 0:
         return f"{who} ended with exit code {code} before the program did"
     return f"{who} was killed by {signal.Signals(-code).name}"
+
+
+def end_group(process: int) -> None:
+    """Kill a process that leads its group, with all that it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, signal.SIGKILL)
 
 
 def tail(file: int) -> str:

@@ -64,7 +64,7 @@ def load(text: str, path: str | Path = "the bundle") -> Episode:
         Damaged: a line is missing, cut off or changed; names the line where that can be told.
 
     """
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")  # git may have checked it out so
     if lines[-1] == "":
         lines.pop()
     _refuse_conflicts(lines, path)

@@ -23,7 +23,7 @@ def bundle_path(store: Store, folder: Path, episode: str) -> Path:
 def read_bundle(path: Path) -> tuple[Episode, str]:
     """Read the bundle at *path*; with it its digest, which tells one version of it from another."""
     try:
-        content = path.read_bytes().decode().replace("\r\n", "\n")
+        content = path.read_bytes().decode()
     except OSError as error:
         raise Damaged(path, f"it cannot be opened: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -47,11 +47,13 @@ def export_bundle(store: Store, episode: str, folder: Path) -> Path:
     Raises:
         SecretFound: it holds a secret that is not redacted; the bundle is as it was.
         NotSaved: it could not be written; what was recorded is in the store.
+        Damaged: where it belongs lies another episode's, as where `a.jsonl` and `A.jsonl` are one.
 
     """
     path = bundle_path(store, folder, episode)
     if path.exists():  # what it holds and the store does not has to survive being written anew
-        import_bundle(store, path)
+        there, _ = import_bundle(store, path)
+        _check_named(path, there, episode)
     found = store.get(episode)
     _refuse_secrets(path, found)
     content = bundle.dump(found)
@@ -82,8 +84,7 @@ def find(store: Store, bundles: Path, episode: str) -> Episode:
         except UnknownEpisode:
             raise UnknownEpisode(episode, known(store, bundles)) from None
     there, _ = read_bundle(path)
-    if there.id != episode:
-        raise Damaged(path, f"it holds the episode {there.id!r}, not the one it is named for")
+    _check_named(path, there.id, episode)
     if there.tenant != store.tenant:
         raise OtherTenant(episode, there.tenant, store.tenant)
     with suppress(UnknownEpisode):
@@ -111,6 +112,11 @@ def united(older: Episode, newer: Episode) -> Episode:
     new = (r for r in newer.recordings if bundle.recording_id(r) not in there)
     tags = tuple(dict.fromkeys([*older.tags, *newer.tags]))
     return replace(older, recordings=(*older.recordings, *new), tags=tags)
+
+
+def _check_named(path: Path, there: str, episode: str) -> None:
+    if there != episode:
+        raise Damaged(path, f"it holds the episode {there!r}, not {episode!r}")
 
 
 def _refuse_secrets(path: Path, episode: Episode) -> None:

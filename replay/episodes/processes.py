@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ def is_running(host: str, pid: int, since: str) -> bool:
     """
     if host not in ("", socket.gethostname()):
         return True
-    if os.name != "posix":
+    if sys.platform == "win32":
         return pid == os.getpid()
     try:
         os.kill(pid, 0)
@@ -34,6 +35,8 @@ def is_running(host: str, pid: int, since: str) -> bool:
 
 def _is_another(pid: int, since: str) -> bool:
     """Whether *pid* started after *since*, by field 22 of proc(5), which counts ticks from boot."""
+    if sys.platform == "win32":
+        return False
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -20,6 +20,7 @@ from replay.episodes.processes import is_running
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
 from replay.episodes.rows import NewRecording, read_recordings, text
 from replay.errors import BadName, Damaged, OtherEpisode, OtherTenant, UnknownEpisode
+from replay.filenames import is_device
 from replay.model import Episode, Interaction
 
 if TYPE_CHECKING:
@@ -317,5 +318,5 @@ def _carry_over(db: Database) -> None:
 
 def check_name(episode: str) -> None:
     """Raise `BadName` unless *episode* is safe as a file name on every system."""
-    if not _NAME.fullmatch(episode):
+    if not _NAME.fullmatch(episode) or is_device(episode):
         raise BadName(episode)

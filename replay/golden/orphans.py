@@ -89,6 +89,7 @@ def _collected(root: Path) -> list[tuple[str, str]]:
             cwd=root,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
         if done.returncode == 5:

@@ -57,7 +57,8 @@ def _before(config: Config, since: str, path: Path) -> bytes | None:
 
 
 def _text(data: bytes | None) -> str | None:
-    return None if data is None else data.decode("utf-8", "replace")
+    """Decode a golden; git may have checked it out with the line ends of another system."""
+    return None if data is None else data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _now(path: Path) -> bytes | None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from replay.filenames import is_device
+
 _LONGEST = 150
 """Bytes: most file systems take 255, and a name and suffixes are added."""
 
@@ -17,7 +19,7 @@ def stem_of(item: Any) -> str:
     tests, its module and its name.
 
     A named stem may hold parameters, as in `golden("refund_{currency}")`. Characters that some
-    file system refuses become a dash.
+    file system refuses become a dash, and what Windows keeps for a device gets a `_` in front.
     """
     mark = item.get_closest_marker("golden")
     if mark and mark.args:
@@ -27,6 +29,7 @@ def stem_of(item: Any) -> str:
         owner = f"{item.cls.__name__}." if item.cls else ""
         name = f"{_module(item)}.{owner}{item.name}"
     stem = re.sub(r"[^\w.\-\[\]]+", "-", name)
+    stem = f"_{stem}" if is_device(stem) else stem
     return stem if len(stem.encode()) <= _LONGEST else _shortened(stem)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from replay.drift.report import Report
@@ -43,13 +44,22 @@ def trend_charts(report: Report) -> list[tuple[str, str]]:
         by_measure[trend.measure].append(trend)
     drawn = []
     for measure, trends in list(by_measure.items())[:_TRENDS]:
-        chart = _pygal().DateLine(
-            **_shared(), height=260, x_label_rotation=30, legend_at_bottom=True
+        chart = _pygal().XY(  # DateLine asks Python for what 3.12 has deprecated
+            **_shared(),
+            height=260,
+            x_label_rotation=30,
+            x_value_formatter=lambda seconds: str(datetime.fromtimestamp(seconds, UTC).date()),
+            legend_at_bottom=True,
         )
         for trend in trends:
-            chart.add(visible(trend.model) or "no model", list(trend.points))
+            points = [(_midnight(day), value) for day, value in trend.points]
+            chart.add(visible(trend.model) or "no model", points)
         drawn.append((measure, _svg(chart)))
     return drawn
+
+
+def _midnight(day: date) -> float:
+    return datetime.combine(day, time.min, UTC).timestamp()
 
 
 def _shared() -> dict[str, Any]:

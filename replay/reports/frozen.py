@@ -23,7 +23,7 @@ def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: boo
         found = json.loads(result_json(replay))
         found["moved"] = [asdict(moved) for moved in replay.moved]
         found["manifest"] = [asdict(line) for line in held]
-        out.print(json.dumps(found, indent=2, ensure_ascii=False), soft_wrap=True, markup=False)
+        out.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
         return
     table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
     for line in held:

@@ -24,7 +24,7 @@ def show_normalized(value: Json, out: Console) -> None:
 def show_normalized_json(value: Json, touched: Sequence[Touch], out: Console) -> None:
     """Print the value and every touch as one JSON object."""
     found = {"schema": 1, "value": value, "touched": [asdict(touch) for touch in touched]}
-    out.print(json.dumps(found, indent=2, ensure_ascii=False), soft_wrap=True, markup=False)
+    out.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
 
 
 def show_touches(touched: Sequence[Touch], out: Console) -> None:
