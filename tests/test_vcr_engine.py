@@ -170,21 +170,19 @@ def opened(tmp_path):
     return use
 
 
-def test_what_does_not_change_keeps_its_text(tmp_path, local, opened):
+def test_what_does_not_change_keeps_its_text(vcr_project):
     """Comments, quotes and all; what is new is spelled by vcrpy."""
 
-    path = tmp_path / "x.yaml"
-    with opened():
-        httpx.get(f"{local}/1")
-    text = path.read_text().replace("method: GET", 'method: "GET"  # by hand')
-    path.write_text(text)
-    with opened():
-        httpx.get(f"{local}/1")
-        httpx.get(f"{local}/2")
-    kept, _, added = path.read_text().partition(f"uri: {local}/2")
+    cassette = vcr_project.root / CASSETTE
+    text = cassette.read_text().replace("method: GET", 'method: "GET"  # by hand')
+    cassette.write_text(text)
+    vcr_project.edit("test_it.py", "    assert vcr", '    httpx.get(BASE + "/1039")\n    vcr')
+    done = vcr_project.pytest("-q", "--record-mode=new_episodes")
+    assert done.returncode == 0, done.stdout
+    now = cassette.read_text()
 
-    assert kept.startswith(text.removesuffix("version: 1\n"))
-    assert (added.endswith("version: 1\n"), "replay:" in kept) == (True, False)
+    assert now.startswith(text.removesuffix("version: 1\n"))
+    assert (now.count("/1039"), now.endswith("version: 1\n"), "replay:" in now) == (1, True, False)
 
 
 def test_a_session_that_recorded_nothing_writes_nothing(tmp_path, local, opened):

@@ -136,8 +136,8 @@ def use_cassette(
     merged = vcr.get_merged_config(path=name, **settings)
     transform = merged.get("path_transformer")
     merged["path"] = transform(merged["path"]) if transform else merged["path"]
-    if merged["persister"] is FilesystemPersister:
-        merged["persister"] = SafePersister()
+    if merged["persister"].save_cassette is FilesystemPersister.save_cassette:
+        merged["persister"] = SafePersister(merged["persister"])
     if rewrites:
         merged["record_mode"] = RecordMode.NEW_EPISODES
     keeps_failed = merged["record_on_exception"] and not rewrites

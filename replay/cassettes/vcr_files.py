@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import deserialize, serialize
 from vcr.serializers import jsonserializer, yamlserializer
 
@@ -30,21 +29,20 @@ _FRAME = ("interactions:\n", "version: 1\n")
 
 class SafePersister:
     """
-    Where one cassette of vcrpy is read from and saved to, in turns with other processes.
+    Where one cassette of vcrpy is saved to, in turns with other processes; *inner* reads it.
 
     A file that is damaged is an error, not an empty cassette. A cassette that is saved without
     having been loaded is recorded anew, and replaces what is there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
         self._loaded: str | None = None
 
     def load_cassette(self, path: str, serializer: Any) -> Any:
-        """Read it, as vcrpy does."""
+        """Read it as *inner* does, which may read others with it."""
         self._loaded = _text(Path(path), serializer)
-        if not self._loaded:
-            raise CassetteNotFoundError
-        return deserialize(self._loaded, serializer)
+        return self._inner.load_cassette(path, serializer)
 
     def save_cassette(self, path: str, content: Any, serializer: Any) -> None:
         """Write it, whole or not at all."""
