@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from replay.cli import main
 from replay.config import Config
 from replay.episodes import bundle
-from replay.episodes.store import Store, export_bundle
+from replay.episodes.folder import export_bundle
+from replay.episodes.store import Store
 from replay.errors import Damaged
 from replay.golden.revisions import changes_since
 from replay.model import Episode
