@@ -140,7 +140,7 @@ def test_full_store_is_told_and_goes_on(tmp_path):
 def test_locked_store_is_told(tmp_path, monkeypatch):
     """Its disk is not full: somebody else has it."""
 
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
     with Store(tmp_path / "store.db") as store, closing(sqlite3.connect(store.path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Damaged, match="Another program keeps it locked"):
@@ -162,7 +162,7 @@ class Noticing(Store):
 def test_recording_outlives_its_journal(tmp_path, monkeypatch):
     """What could not be noted on the way is there all the same when the recording ends well."""
 
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
     path = tmp_path / "store.db"
 
     def work(address):
