@@ -87,7 +87,14 @@ def _fields(value: Any) -> tuple[str, ...] | None:
 
 
 def _model(value: Any) -> Json:
-    """Let a model say what it is as JSON, and put its sets in order."""
+    """
+    Let a model say what it is as JSON, and put its sets in order.
+
+    SDKs put off building the serializers of their models; pydantic before 2.14 does it when a
+    model serializes itself, and not when it is serialized.
+    """
+    if not getattr(type(value), "__pydantic_complete__", True):
+        type(value).model_rebuild()
     return _settled(_core(value), value)
 
 
