@@ -34,8 +34,9 @@ def main(parts: tuple[str, ...], rounds: int, corpus: Path | None, folder: Path 
     for table in _tables(parts or PARTS, rounds, corpus):
         show(table, out)
         measured.append(table)
+        if folder:  # as far as it came, should it be stopped
+            write(folder, measured, here)
     if folder:
-        write(folder, measured, here)
         out.print(f"Written: {folder / 'benchmarks.md'}, benchmarks.json, benchmarks.svg")
 
 

@@ -28,7 +28,7 @@ import httpx2
 import requests
 from rich.console import Console
 
-from bench.tables import Figure, Table, installed, medians, show, timed
+from bench.tables import Figure, Goal, Table, installed, medians, show, timed
 from examples.support_agent.agent import answer
 from replay.batch.local import Local
 from replay.batch.report import Report
@@ -224,10 +224,13 @@ def tables(
         episode, runs = stored(folder, max(sizes[part] for part in parts))
         if "replay" in parts:
             speed = throughput(folder, episode, 10, rounds)
-            yield Table("a replay in a batch", "bare loop", {EPISODE: speed})
+            goals = (Goal("batch", 1 / 0.6, "bare loop"),)
+            yield Table("a replay in a batch", "bare loop", {EPISODE: speed}, goals=goals)
         if "workers" in parts:
             both = workers(folder, runs[:episodes])
-            yield Table("a batch", "one worker", {f"{episodes:,} episodes": both})
+            goals = (Goal("two", 1 / 1.7, "one worker"),)
+            row = {f"{episodes:,} episodes": both}
+            yield Table("a batch", "one worker", row, goals=goals)
         if "memory" in parts:
             held = {f"{long:,} episodes": memory(folder, runs[:long])}
             yield Table("memory of a batch", "first tenth", held, "B")

@@ -21,7 +21,7 @@ import click
 import httpx
 from rich.console import Console
 
-from bench.tables import Figure, Table, medians, show
+from bench.tables import Figure, Goal, Table, medians, show
 from bench.traffic import body
 from bench.upstream import upstream
 
@@ -62,7 +62,9 @@ def added(rounds: int) -> Table:
             )
             for middle in (statistics.median, statistics.fmean)
         }
-    return Table(f"a request to a service, {LATENCY * 1000:.0f} ms upstream", "unrecorded", rows)
+    goals = (Goal("replay", 1.05, "unrecorded"),)
+    title = f"a request to a service, {LATENCY * 1000:.0f} ms upstream"
+    return Table(title, "unrecorded", rows, goals=goals)
 
 
 def memory(requests: int) -> Table:

@@ -23,7 +23,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench.tables import Figure, Table, figure, medians, show, timed
+from bench.tables import Figure, Goal, Table, figure, medians, show, timed
 from bench.traffic import interactions
 from replay.canonical import json_body
 from replay.cassettes.files import read_cassette, write_anew
@@ -241,7 +241,10 @@ def tables(rounds: int, many: int = 10_000) -> Iterator[Table]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         size = {k: Figure(v) for k, v in sizes(folder, agent_run(40)).items()}
-        yield Table("size of an episode of 40 turns", "yaml", {"bytes": size}, unit="B")
+        goals = (Goal("grown", 0.1, "yaml"),)
+        yield Table(
+            "size of an episode of 40 turns", "yaml", {"bytes": size}, unit="B", goals=goals
+        )
         stored = {
             "100 a run": ingest(folder, rounds, runs(100)),
             "1 a run": ingest(folder, rounds, runs(1, 1_000)),
@@ -252,7 +255,8 @@ def tables(rounds: int, many: int = 10_000) -> Iterator[Table]:
         note = f"interactions a second: {', '.join(told)}"
         yield Table("store an interaction", "executemany", stored, note=note)
         loads = lookup(folder, (100, many))
-        yield Table("load an episode", "of 100", {"two calls": loads})
+        goals = (Goal(f"of {many:,}", 1.1, "of 100"),)
+        yield Table("load an episode", "of 100", {"two calls": loads}, goals=goals)
 
 
 @click.command()

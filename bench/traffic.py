@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 import openai
 
-from bench.tables import Figure, Table, installed, medians
+from bench.tables import Figure, Goal, Table, installed, medians
 from bench.upstream import CHUNKS, upstream
 from replay.cassettes.files import write_cassette
 from replay.cassettes.routing import using
@@ -53,17 +53,22 @@ def tables(rounds: int) -> Iterator[Table]:
     """Measure everything here."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        yield Table("replay a request", "MockTransport", dict(replaying(folder, rounds)))
+        goals = Goal("replay", 1.3, "MockTransport"), Goal("replay", 1, "cassetter")
+        rows = dict(replaying(folder, rounds))
+        yield Table("replay a request", "MockTransport", rows, goals=goals)
         sdk = {f"{SIZES[1]:,}": through_the_sdk(folder, rounds)}
-        yield Table("replay a request through the openai SDK", "MockTransport", sdk)
+        yield Table("replay a request through the openai SDK", "MockTransport", sdk, goals=goals)
         with upstream() as url:
             rows = {
                 f"{RECORDED:,} calls": recording(folder, url, rounds, RECORDED),
                 f"{_VCRPY_RECORDS} calls": recording(folder, url, rounds, _VCRPY_RECORDS),
             }
-            yield Table("record a call", "unrecorded", rows)
+            goals = Goal("replay", 2, "unrecorded"), Goal("replay", 1, "cassetter")
+            yield Table("record a call", "unrecorded", rows, goals=goals)
             chunks = {f"{CHUNKS} chunks": first_byte(folder, url, rounds)}
-            yield Table("first byte of a stream while recording", "unrecorded", chunks)
+            goals = (Goal("replay", 1.1, "unrecorded"),)
+            title = "first byte of a stream while recording"
+            yield Table(title, "unrecorded", chunks, goals=goals)
             yield Table("memory while recording", "100 calls", memory(url), unit="B")
 
 

@@ -107,8 +107,13 @@ class Project:
 
 
 def surroundings() -> dict[str, str]:
-    """Give the variables that an inner run may see: nothing of the outer run's, or of its CI."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(OWN)} | {"CI": "false"}
+    """
+    Give the variables that an inner run may see: nothing of the outer run's, or of its CI.
+
+    What it compiles it may keep, whatever the outer run may: there are hundreds of inner runs.
+    """
+    foreign = (*OWN, "PYTHONDONTWRITEBYTECODE")
+    return {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | {"CI": "false"}
 
 
 @pytest.fixture(scope="session")
