@@ -19,6 +19,7 @@ import yaml
 
 from bench.tables import Goal, Table, installed, medians, timed
 from replay.cassettes.files import read_cassette, write_cassette
+from replay.cassettes.reading import read_bytes, read_source
 from replay.cassettes.tape import Tape
 from replay.model import Interaction, Request, Response
 from replay.spelling import respelled
@@ -147,7 +148,7 @@ def contenders(path: Path, cache: Path) -> dict[str, Callable[[], float]]:
     """List who opens *path*: without a cache, in *cache*, and the peers."""
     read_cassette(path, cache=cache)
     found: dict[str, Callable[[], Any]] = {
-        "cold": lambda: Tape(read_cassette(path).interactions),
+        "cold": lambda: Tape(read_source(path, read_bytes(path)).file().interactions),
         "compiled": lambda: Tape(read_cassette(path, cache=cache).interactions),
     }
     if installed("vcrpy"):
