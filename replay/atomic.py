@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from replay.errors import NotSaved
@@ -48,7 +49,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         beside = path.with_name(f".replay-{os.urandom(6).hex()}.tmp")
         try:
             os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            _sweep(beside)
+            _sweep(path.parent, int(beside.stat().st_mtime // _ABANDONED))
             yield beside
             if durable:
                 _sync(beside)
@@ -97,10 +98,11 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(found) if stat.S_ISREG(found) else _NEW
 
 
-def _sweep(beside: Path) -> None:
-    """Remove what was abandoned in the folder of *beside*; old by its own clock, the disk's."""
-    now = beside.stat().st_mtime
-    for left in beside.parent.glob(".replay-*.tmp*"):
+@lru_cache(maxsize=256)
+def _sweep(folder: Path, _hour: int) -> None:
+    """Remove what was abandoned in *folder*; once an hour, as looking takes long in a large one."""
+    now = folder.stat().st_mtime  # the disk's clock: a file was just made there
+    for left in folder.glob(".replay-*.tmp*"):
         with suppress(OSError):
             if now - left.stat().st_mtime > _ABANDONED:
                 left.unlink()
