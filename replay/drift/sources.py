@@ -115,13 +115,14 @@ def _newest(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
 
 
 def _since(recordings: Sequence[Recording], some: Sequence[Recording]) -> Sequence[Recording]:
-    last = max((n for n, one in enumerate(recordings, 1) if not _without([one], some)), default=0)
+    known = set(map(id, some))
+    last = max((n for n, one in enumerate(recordings, 1) if id(one) in known), default=0)
     return recordings[last:]
 
 
 def _without(recordings: Sequence[Recording], some: Sequence[Recording]) -> tuple[Recording, ...]:
-    left = set(map(id, some))
-    return tuple(one for one in recordings if id(one) not in left)
+    known = set(map(id, some))
+    return tuple(one for one in recordings if id(one) not in known)
 
 
 def _named(path: Path) -> dict[str, Path]:

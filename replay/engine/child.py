@@ -16,7 +16,7 @@ from typing import Self
 from replay.engine.replayer import Replay
 from replay.engine.wire import Task, replay_from, stopped, task_json
 from replay.engine.worker import end_group, ending, tail
-from replay.errors import NoFork, WorkerLost
+from replay.errors import WorkerLost
 from replay.model import Kind, Outcome
 
 _STOP_SECONDS = 5.0
@@ -29,17 +29,11 @@ class Worker:
 
     Two processes at most: a warm one, and a cold one that is asked again where the warm one reports
     an exception, which might come of what is left in it. One that goes away is started anew.
-
-    Raises:
-        NoFork: this system has no `os.fork`.
-
     """
 
     def __init__(
         self, folder: Path | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
-        if not hasattr(os, "fork"):
-            raise NoFork(sys.platform)
         environ = os.environ if environ is None else environ
         self._warm = _Process(("--warm",), folder, environ)
         self._cold = _Process((), folder, environ)

@@ -39,7 +39,7 @@ from replay.episodes.versions import resolve
 from replay.errors import BadEntrypoint, NoFork, ReplayError
 from replay.model import Episode, Json, Kind, Outcome, Recording
 
-if sys.platform == "win32":
+if sys.platform == "win32" or not hasattr(os, "fork"):
     raise NoFork(sys.platform)
 
 _USED_BY_EVERY_REPLAY = (
