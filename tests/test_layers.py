@@ -55,7 +55,6 @@ HOMES = {
     "sqlite3": "episodes",
     "syrupy": "golden",
     "time_machine": "golden",
-    "pydantic_core": "golden",
     "scipy": "drift",
     "numpy": "drift",
     "distributed": "batch",

@@ -88,19 +88,50 @@ def restored(body: str | bytes, spelling: str) -> bytes:
 
 
 def _indented(text: str) -> tuple[str, str]:
+    lines, spelling = _joining(text) or _spelled(text)
+    return (lines, spelling) if lines != text else (text, "")
+
+
+def _joining(text: str) -> tuple[str, str] | None:
+    """
+    Indent *text* with a library that is quick, if the lines join to *text* again.
+
+    They do not where it spells numbers or characters in a way of its own. To try the spellings
+    instead, and to indent in Python, takes five times longer.
+    """
+    from pydantic_core import from_json, to_json
+
+    try:
+        lines = to_json(from_json(text), indent=2).decode()
+    except ValueError:
+        return None
+    if "\\u" in text or not is_literal(lines):
+        return None
+    for spelling in ("compact", "spaced" if text.isascii() else "spaced-utf8"):
+        found = _with_rows(lines, spelling)
+        if _joined(found, compact=spelling == "compact") == text:
+            return found, spelling
+    return None
+
+
+def _spelled(text: str) -> tuple[str, str]:
     try:
         value = parsed_json(text)
         spelling = spelling_of(text.encode(), value)
         if not spelling or spelling == "indented":
             return text, ""
-        lines = json.dumps(value, indent=2, ensure_ascii=False)
+        lines = _with_rows(json.dumps(value, indent=2, ensure_ascii=False), spelling)
     except ValueError:
         return text, ""
-    between = "" if spelling.startswith("compact") else " "
-    lines = _NUMBERS.sub(lambda m: f"[{between.join(m[1].split())}]", lines)
     if not is_literal(lines):
         lines = _NOT_LITERAL.sub(lambda m: f"\\u{ord(m[0]):04x}", lines)
-    return (lines, spelling) if lines != text else (text, "")
+    return lines, spelling
+
+
+def _with_rows(lines: str, spelling: str) -> str:
+    """Put each list of numbers on one line."""
+    between = "" if spelling.startswith("compact") else " "
+    return _NUMBERS.sub(lambda m: f"[{between.join(m[1].split())}]", lines)
 
 
 def _has_same_characters(text: str, spelling: str) -> bool:

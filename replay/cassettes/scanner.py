@@ -52,7 +52,7 @@ class Scanner:
 
     def __init__(self, rules: Redaction = DEFAULTS) -> None:
         self._detector = Detector(Secrets(rules))
-        self._clean: set[tuple[str, str]] = set()
+        self._clean: set[tuple[str, str] | str] = set()
 
     def findings(self, interactions: Iterable[Interaction]) -> Iterator[Finding]:
         """Find the secrets in *interactions*."""
@@ -72,8 +72,8 @@ class Scanner:
 
     def _half(self, number: int, part: str, half: Request | Response) -> Iterator[Finding]:
         if isinstance(half, Request):
-            for spot in _real(self._detector.url(half.url)):
-                yield Finding(number, part, self._in_url(half.url, spot), spot.kind)
+            if half.url not in self._clean:
+                yield from self._url(number, part, half.url)
         for pair in half.headers:
             if pair not in self._clean:
                 yield from self._header(number, part, pair)
@@ -93,6 +93,13 @@ class Scanner:
         place = self._shown(f"header {pair[0].lower()}", "header") if found else ""
         for spot in found:
             yield Finding(number, part, place, spot.kind)
+
+    def _url(self, number: int, part: str, url: str) -> Iterator[Finding]:
+        found = list(_real(self._detector.url(url)))
+        if not found:
+            self._clean.add(url)
+        for spot in found:
+            yield Finding(number, part, self._in_url(url, spot), spot.kind)
 
     def _in_url(self, url: str, spot: Spot) -> str:
         name, equals, _ = url[: spot.spans[0][0]].rpartition("=")
