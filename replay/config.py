@@ -86,7 +86,7 @@ class Redaction:
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     json: tuple[str, ...] = ()
-    patterns: dict[str, str] = field(default_factory=dict)
+    patterns: dict[str, str] = field(default_factory=dict, hash=False)
     emails: bool = False
 
 

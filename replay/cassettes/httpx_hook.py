@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ Route = Callable[[Request], Tape | None]
 @contextmanager
 def httpx_patched(http: ModuleType, route: Route) -> Iterator[None]:
     """Put the hook into the network transports of *http*, which is httpx or httpx2."""
-    streams = _Streams(http)
+    streams = _streams(http)
     with ExitStack() as stack:
         for owner, attribute, hook in (
             (http.HTTPTransport, "handle_request", _sync_hook),
@@ -144,6 +145,11 @@ def _error(http: Any, failure: Failure, request: Any) -> Exception:
         found = http.TransportError
     error: Exception = found(failure.message, request=request)
     return error
+
+
+@functools.cache
+def _streams(http: ModuleType) -> _Streams:
+    return _Streams(http)
 
 
 class _Streams:

@@ -11,11 +11,10 @@ from pathlib import Path
 from replay.canonical import canonical_json
 from replay.cassettes.edits import byte_size
 from replay.cassettes.redaction.deltas import events
-from replay.cassettes.redaction.detection import Detector, Spot
+from replay.cassettes.redaction.detection import Spot, detector
 from replay.cassettes.redaction.known import ACCOUNTS
 from replay.cassettes.redaction.leaves import leaves, path_text
 from replay.cassettes.redaction.packing import media_of, opened, without_coding
-from replay.cassettes.redaction.secrets import Secrets
 from replay.cassettes.redaction.views import Whole
 from replay.config import Redaction
 from replay.errors import SecretFound
@@ -51,7 +50,7 @@ class Scanner:
     """Looks for what the rules take for a secret; what is visibly a mask or an example is none."""
 
     def __init__(self, rules: Redaction = DEFAULTS) -> None:
-        self._detector = Detector(Secrets(rules))
+        self._detector = detector(rules)
         self._clean: set[tuple[str, str] | str] = set()
 
     def findings(self, interactions: Iterable[Interaction]) -> Iterator[Finding]:
@@ -71,15 +70,14 @@ class Scanner:
             yield Finding(0, part, place, spot.kind)
 
     def _half(self, number: int, part: str, half: Request | Response) -> Iterator[Finding]:
-        if isinstance(half, Request):
-            if half.url not in self._clean:
-                yield from self._url(number, part, half.url)
+        if isinstance(half, Request) and half.url not in self._clean:
+            yield from self._url(number, part, half.url)
         for pair in half.headers:
             if pair not in self._clean:
                 yield from self._header(number, part, pair)
         plain = without_coding(half)
         media, streamed = media_of(plain), isinstance(half, Response)
-        if not plain.body or not (streamed or self._detector.suspects(plain.body, media)):
+        if not plain.body or not self._detector.suspects(plain.body, media, streamed=streamed):
             return
         text = opened(plain.body, media).text
         spots = list(_real(self._detector.body(text, media, streamed=streamed)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -28,6 +29,7 @@ with sparing("vcr.patch", _CLIENTS):
     import vcr.patch
 
 
+@cache
 def show(module: ModuleType) -> None:
     """Let vcrpy see the client of *module*, as if it had been there before."""
     spec = find_spec("vcr.patch")

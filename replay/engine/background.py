@@ -324,9 +324,7 @@ class ServiceRun(Run):
     What cannot be kept loses the recording; nothing is raised into the program.
     """
 
-    def __init__(
-        self, episode: str, *, config: Config, path: Path, redactor: Redactor, writer: Writer
-    ) -> None:
+    def __init__(self, episode: str, *, config: Config, path: Path, writer: Writer) -> None:
         super().__init__(episode)
         self.config = config
         self.place = (path, config.tenant)
@@ -338,7 +336,7 @@ class ServiceRun(Run):
         self._attempt = 0
         self._journaled = 0
         self._complete: list[Interaction] = []
-        self._redactor = redactor.anew()
+        self._redactor = Redactor(config.redact)
         self.tape = Tape(
             records=True,
             redactor=_UNREDACTED,

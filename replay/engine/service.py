@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from replay.cassettes.redaction import Redactor
 from replay.cassettes.routing import is_recorded, keep_patched, unrecorded, using
 from replay.cassettes.tape import failure
 from replay.config import Config, load_config
@@ -116,9 +115,9 @@ class Recorder:
             if not self._chosen(facts):
                 self._writer.passes()
                 return None
-            config, path, redactor = self._settings
+            config, path = self._settings
             keep_patched()
-            run = kind(name(), config=config, path=path, redactor=redactor, writer=self._writer)
+            run = kind(name(), config=config, path=path, writer=self._writer)
             self._writer.begin(run)
         except Exception as error:  # noqa: BLE001 - the service's own function, or a bad setting
             self._writer.lost(Loss.ERROR, f"{type(error).__name__}: {error}")
@@ -133,10 +132,10 @@ class Recorder:
         return share >= 1 or _chance.random() < share
 
     @functools.cached_property
-    def _settings(self) -> tuple[Config, Path, Redactor]:
+    def _settings(self) -> tuple[Config, Path]:
         config = load_config(environ=os.environ)
         path = self._store or config.path(config.store)
-        return config, path.absolute(), Redactor(config.redact)
+        return config, path.absolute()
 
 
 def unique(name: str) -> str:

@@ -49,6 +49,17 @@ def scattered(whole: Whole, media: str) -> Iterator[Scattered]:
             yield group
 
 
+def may_be_stream(body: bytes, media: str) -> bool:
+    """Whether `events` may find something in *body*; plain JSON, the usual answer, is known."""
+    return (
+        body[:1] != b"{"
+        or "event-stream" in media
+        or b"\n{" in body
+        or b'"logprob' in body
+        or RECORD.encode() in body
+    )
+
+
 def events(whole: Whole, media: str) -> Iterator[View]:
     """List the messages of a stream; a text with nothing to put together has none."""
     text = whole.text

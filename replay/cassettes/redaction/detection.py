@@ -6,11 +6,12 @@ import re
 from bisect import bisect, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from replay.canonical import PLACEHOLDER
 from replay.cassettes.eventstream import MEDIA
-from replay.cassettes.redaction.deltas import Scattered, scattered
+from replay.cassettes.redaction.deltas import Scattered, may_be_stream, scattered
 from replay.cassettes.redaction.known import ADDRESSES, COOKIES
 from replay.cassettes.redaction.packing import GZIP
 from replay.cassettes.redaction.secrets import (
@@ -30,6 +31,7 @@ from replay.cassettes.redaction.views import (
     percent,
     unescaped,
 )
+from replay.config import Redaction
 
 _DEPTH = 5
 _PARAMETER = re.compile(r"(?<=[?&;#])(?P<name>[^=&;#?/]+)=(?P<at>[^&;#\s\"<>]+)")
@@ -90,10 +92,12 @@ class Detector:
         fields = self._fields(whole, _PARAMETER.finditer(whole.text), self._secrets.parameter)
         return _apart([*fields, *self._seen([percent(whole, (0, len(url))), whole])])
 
-    def suspects(self, body: bytes, media: str) -> bool:
-        """Whether *body* has to be looked into; a cheap question, put to every request."""
+    def suspects(self, body: bytes, media: str, *, streamed: bool = False) -> bool:
+        """Whether *body* has to be looked into; a cheap question, put to every one."""
         packed = body[:2] == GZIP or MEDIA in media
-        return packed or "form" in media or self._secrets.may_hold(body)
+        if packed or "form" in media or (streamed and may_be_stream(body, media)):
+            return True
+        return self._secrets.may_hold(body)
 
     def member(self, name: str) -> str:
         """Tell what kind of secret stands under *name*; nothing, if that alone does not say so."""
@@ -198,6 +202,18 @@ class Detector:
                 span = credential(text, blank.end(), boundary.start())
                 yield _spot(whole, (kind, *span))
             begun = boundary.end()
+
+
+@lru_cache(maxsize=8)
+def detector(rules: Redaction) -> Detector:
+    """
+    Make the detector of *rules*, which all who have the same rules share.
+
+    Raises:
+        BadSetting: a pattern in *rules* is not a regular expression.
+
+    """
+    return Detector(Secrets(rules))
 
 
 def _cookies(whole: Whole) -> list[Spot]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import re
 import threading
@@ -13,9 +12,8 @@ from typing import TypeVar
 
 from replay.canonical import PLACEHOLDER
 from replay.cassettes.edits import Edit, Moved, carried, edited
-from replay.cassettes.redaction.detection import Detector, Spot
+from replay.cassettes.redaction.detection import Spot, detector
 from replay.cassettes.redaction.packing import Packed, fitting, media_of, opened, without_coding
-from replay.cassettes.redaction.secrets import Secrets
 from replay.config import Redaction
 from replay.model import Failure, Headers, Interaction, Json, Request, Response
 
@@ -46,7 +44,7 @@ class Redactor:
     """
 
     def __init__(self, rules: Redaction = DEFAULTS, *, after: Iterable[Interaction] = ()) -> None:
-        self._detector = Detector(Secrets(rules))
+        self._detector = detector(rules)
         self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
         self._last = 0
@@ -66,14 +64,6 @@ class Redactor:
         ]
         with self._lock:
             self._last = max(self._last, *numbers, 0)
-
-    def anew(self) -> Redactor:
-        """Make one for another tape, with numbers of its own: a fraction of the work of a first."""
-        other = copy.copy(self)
-        other._lock = threading.Lock()
-        other._numbers, other._last, other._known = {}, 0, {}
-        other._headers_seen, other._urls_seen = {}, {}
-        return other
 
     def request(self, request: Request) -> Request:
         """Replace the secrets in *request*; what holds none is given back as it is."""
@@ -175,7 +165,7 @@ class Redactor:
 
     def _body(self, body: bytes, media: str, *, streamed: bool) -> Packed:
         """Replace the secrets in *body*; no steps, if there are none."""
-        if not body or not (streamed or self._detector.suspects(body, media)):
+        if not body or not self._detector.suspects(body, media, streamed=streamed):
             return body, []
         found = opened(body, media)
         text, steps = self._replaced(
