@@ -128,14 +128,12 @@ def parsed_json(text: str | bytes) -> Json:
         ValueError: it is not JSON, or nested deeper than `DEPTH` levels.
 
     """
+    from pydantic_core import from_json
+
     try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError(f"it is nested deeper than {DEPTH} levels") from None
-    signs: tuple[Any, Any] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
-    if sum(map(text.count, signs)) > DEPTH and _is_deep(value):
-        raise ValueError(f"it is nested deeper than {DEPTH} levels")
-    return value
+        return from_json(text)  # goes as deep as we do
+    except (ValueError, TypeError):
+        return _parsed(text)
 
 
 def header(headers: Headers, name: str) -> str:
@@ -190,6 +188,18 @@ def without_secrets(value: Json) -> Json:
         return [without_secrets(item) for item in value]
     if isinstance(value, dict):
         return {without_secrets(key): without_secrets(item) for key, item in value.items()}
+    return value
+
+
+def _parsed(text: str | bytes) -> Json:
+    """Parse what has half of a surrogate pair in it, or is in UTF-16; or say what is wrong."""
+    deep = f"it is nested deeper than {DEPTH} levels"
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(deep) from None
+    if _is_deep(value):
+        raise ValueError(deep)
     return value
 
 

@@ -3,10 +3,18 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from replay.canonical import canonical_url, content_hash, differences, fields, request_key
+from replay.canonical import (
+    DEPTH,
+    canonical_url,
+    content_hash,
+    differences,
+    fields,
+    parsed_json,
+    request_key,
+)
 from replay.model import Difference, Request
 
 JSON = st.recursive(
@@ -113,3 +121,46 @@ def test_content_hash_tells_values_apart(one, other):
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
     assert (content_hash(one) == content_hash(other)) is same
+
+
+NUMBERS = st.floats() | st.from_regex(
+    r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?"
+)
+
+
+@given(st.one_of(JSON.map(json.dumps), NUMBERS.map(str), st.text('[]{}:,"\\u09Daf-+.eE \n')))
+@example('{"a": 1, "b": 2, "a": 3}')
+@example('"\\ud800"')
+@example('"\ud800"')
+@example("-0")
+@example("-Infinity")
+@example("\ufeff1")
+def test_json_is_parsed_as_by_the_standard_library(text):
+    """The value, its types, the order of its members, and whether it is JSON at all."""
+
+    assert outcome(parsed_json, text) == outcome(json.loads, text)
+
+
+def outcome(parse, text):
+    """What *parse* makes of a text: `repr` tells 1 from 1.0 and 0.0 from -0.0."""
+    try:
+        return repr(parse(text))
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_json_is_parsed_in_every_unicode(encoding):
+    """As the standard library does, which finds out which it is."""
+
+    assert parsed_json('{"a": ["é", null]}'.encode(encoding)) == {"a": ["é", None]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("levels", [DEPTH, DEPTH + 1, DEPTH + 2, 100_000])
+def test_json_may_be_so_deep_and_no_deeper(levels, encoding):
+    """Else a stranger's body would exhaust the stack of whoever walks through it."""
+
+    text = ("[" * levels + "1" + "]" * levels).encode(encoding)
+
+    assert (outcome(parsed_json, text) is None) is (levels > DEPTH)
