@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import difflib
 import gc
 import os
 import sys
@@ -24,7 +25,7 @@ _VERBS = {
     "frozen": ("frozen", "bisect"),
     "golden": ("normalize", "review", "goldens"),
     "init": ("init",),
-    "store": ("verify", "gc", "backup", "restore", "merge"),
+    "store": ("verify", "gc", "delete", "backup", "restore", "merge"),
 }
 """The modules of this package, and the verbs in each."""
 
@@ -57,6 +58,15 @@ class _Verbs(click.Group):
             for command in import_module(f"replay.cli.{home}").COMMANDS:
                 self.add_command(of_tenant(command) if home in _OF_TENANTS else command)
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; one that there is not is mostly one misspelt."""
+        near = difflib.get_close_matches(args[0], _HOMES, n=1)
+        if near and args[0] not in _HOMES:
+            ctx.fail(f"There is no {args[0]!r}. Did you mean: replay {near[0]}")
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, on a terminal or into a file that may not take every character."""
