@@ -697,7 +697,7 @@ class RunRaised(ReplayError):
 
     def __str__(self) -> str:
         return (
-            f"The run raised {self.what}.\n"
+            f"The run raised {self.what.rstrip('.')}.\n"
             f"No recording was added to {self.episode!r}; what it held before is as it was.\n"
             "To record a run that is meant to raise: --allow-error"
         )

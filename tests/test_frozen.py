@@ -193,6 +193,15 @@ def test_what_is_the_same_is_one_line(chat):
     ]
 
 
+def test_what_was_not_sent_is_not_the_same(chat):
+    """A replay that stops at another prompt cannot say that prompts are as they were."""
+
+    lines = json.loads(frozen(chat.edit("program.py", "Be kind.", "Be brief."), "--json").stdout)
+    how = {line["name"]: line["how"] for line in lines["manifest"]}
+
+    assert (how["prompts"], how["tools"], how["code"]) == ("unknown", "unknown", "same")
+
+
 WHO = ("-c", "user.name=t", "-c", "user.email=t@example.com")
 
 

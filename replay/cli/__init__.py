@@ -86,7 +86,10 @@ class _Verbs(click.Group):
             ctx.exit(130)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(cls=_Verbs, context_settings=_SETTINGS)
 @click.version_option(package_name="golden-replay")
 @click.pass_context
 def main(ctx: click.Context) -> None:

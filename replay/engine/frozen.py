@@ -26,7 +26,11 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One line of a manifest: `enforced` by the replay, or seen to be the `same` or `changed`."""
+    """
+    One line of a manifest: `enforced` by the replay, or seen to be the `same` or `changed`.
+
+    It is `unknown` where the replay ended before it could be seen.
+    """
 
     name: str
     how: str
@@ -100,14 +104,20 @@ def held(manifest: Manifest, replay: Replay, code: tuple[str, bool]) -> tuple[He
     """
     changes = {change.path: change for change in replay.changes}
     moved = {kind for item in replay.moved for kind in item.change}
+
+    def sent(kind: str) -> str:
+        """Tell by what was played; a divergence leaves the rest unseen."""
+        is_seen = kind in moved or replay.played == replay.recorded
+        return _how(kind in moved) if is_seen else "unknown"
+
     lines = (
         Held("model", "enforced", ", ".join(manifest.models_answered) or "none"),
         Held("clock", "enforced", manifest.clock),
         Held("seed", "enforced", str(manifest.seed)),
         *(_variable(k, v, changes) for k, v in manifest.environment.items()),
-        Held("sampling", _how("parameters" in moved), _short(manifest.sampling)),
-        Held("prompts", _how("prompt" in moved), manifest.prompts or "none"),
-        Held("tools", _how("tools" in moved), manifest.tools or "none"),
+        Held("sampling", sent("parameters"), _short(manifest.sampling)),
+        Held("prompts", sent("prompt"), manifest.prompts or "none"),
+        Held("tools", sent("tools"), manifest.tools or "none"),
         _code(manifest, code),
     )
     return (*lines, *_versions(manifest, changes))
