@@ -197,7 +197,7 @@ class Config:
     def recorded(self) -> tuple[Path, ...]:
         """What lies in the project and is no code of it: recordings, and what was approved."""
         folders = (self.cassettes, self.episodes, self.golden)
-        return tuple(f for f in folders if not f.is_absolute() and ".." not in f.parts)
+        return tuple(f for f in folders if f.parts and not f.is_absolute() and ".." not in f.parts)
 
     @property
     def sources(self) -> list[str]:

@@ -303,8 +303,8 @@ class OnlyShared(ReplayError):
 
     def __str__(self) -> str:
         return (
-            f"Only the shared store has {self.episode!r}, and that is never written from here.\n"
-            "Where it is somebody's own: replay delete; or REPLAY_STORE=FILE before it"
+            f"Only the shared store has {self.episode!r}, and that is read here, never written.\n"
+            f"To delete it there: REPLAY_STORE=FILE replay delete {self.episode}"
         )
 
 

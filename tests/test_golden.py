@@ -179,6 +179,7 @@ def test_adopting_keeps_the_answers(playing):
 
     assert [proposed.returncode, adopted.returncode, passed.returncode] == [0, 0, 0], passed.stdout
     assert kept == before
+    assert "\ncassettes/named.yaml.new\n" in proposed.stdout
     assert [i.response for i in after] == [i.response for i in before]
     assert "cassettes/named.yaml #2: took over" in adopted.stdout
     assert not cassette.with_name("named.yaml.new").exists()

@@ -371,7 +371,7 @@ def test_a_pull_request_shows_what_it_changes(config, tmp_path):
     for path in root.glob("golden/*.later"):
         path.rename(path.with_suffix(""))
     write_cassette(cassette, [call("Be brief.", "Hi")], began)
-    (root / "golden/new.json").write_text("1\n")
+    (root / "golden/new[1].json").write_text("1\n")  # as of a parametrized test
     (root / "golden/c.json").unlink()
     summary = tmp_path / "summary.md"
     shown = replay(
@@ -386,7 +386,7 @@ def test_a_pull_request_shows_what_it_changes(config, tmp_path):
     assert shown.returncode == page.returncode == 1
     assert "5 changes in 4 clusters since `main`" in shown.stdout
     assert "a.json, b.json · golden · output drift" in shown.stdout
-    assert "new.json · golden · new" in shown.stdout
+    assert "new[1].json · golden · new" in shown.stdout
     assert "c.json · golden · gone" in shown.stdout
     assert "Be [-kind-]{+brief+}." in shown.stdout
     assert summary.read_text() in shown.stdout

@@ -97,6 +97,7 @@ def main(ctx: click.Context) -> None:
     Record live LLM and API traffic once, replay it deterministically for ever.
 
     \b
+      replay init                       set up the project in this folder
       replay run episode_12345          re-execute a recorded run, offline
       replay list                       what there is
 
