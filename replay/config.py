@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from replay.errors import BadSetting
+from replay.errors import BadSetting, NotToml, UnknownSetting
 
 ENGINES = ("vcrpy", "replay")
 
@@ -194,6 +194,12 @@ class Config:
         return self.root / folder
 
     @property
+    def recorded(self) -> tuple[Path, ...]:
+        """What lies in the project and is no code of it: recordings, and what was approved."""
+        folders = (self.cassettes, self.episodes, self.golden)
+        return tuple(f for f in folders if f.parts and not f.is_absolute() and ".." not in f.parts)
+
+    @property
     def sources(self) -> list[str]:
         """Where the modules of the project lie: in its root, and in `src` if there is one."""
         folders = (self.root.resolve(), self.root.resolve() / "src")
@@ -207,7 +213,9 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
     Of the environment, those of our own name: REPLAY_….
 
     Raises:
-        BadSetting: a key is not known, or its value is of the wrong kind; says where it stands.
+        NotToml: the pyproject.toml cannot be read.
+        UnknownSetting: a key is not known.
+        BadSetting: a value is of the wrong kind; says where it stands.
 
     """
     root, table = _project(start or Path.cwd())
@@ -284,7 +292,7 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BadSetting(str(path), str(error), "a TOML file") from error
+        raise NotToml(str(path), str(error)) from error
     table: dict[str, Any] = content.get("tool", {}).get("replay", {})
     return table
 
@@ -295,9 +303,9 @@ def _read(kind: type[Any], table: Any, name: str) -> dict[str, Any]:
         raise BadSetting(name, table, "a table")
     hints = get_type_hints(kind)
     known = [f.name for f in fields(kind) if f.name != "root"]
-    for key, value in table.items():
+    for key in table:
         if key not in known:
-            raise BadSetting(f"{name}.{key}", value, f"one of {', '.join(known)}")
+            raise UnknownSetting(f"{name}.{key}", known)
     return {key: _value(hints[key], value, f"{name}.{key}") for key, value in table.items()}
 
 

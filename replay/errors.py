@@ -294,6 +294,20 @@ class OtherTenant(ReplayError):
         )
 
 
+class OnlyShared(ReplayError):
+    """An episode is to be deleted that only the shared store has."""
+
+    def __init__(self, episode: str) -> None:
+        super().__init__(episode)
+        self.episode = episode
+
+    def __str__(self) -> str:
+        return (
+            f"Only the shared store has {self.episode!r}, and that is read here, never written.\n"
+            f"To delete it there: REPLAY_STORE=FILE replay delete {self.episode}"
+        )
+
+
 class NoStore(ReplayError):
     """There is no store yet."""
 
@@ -308,8 +322,8 @@ class NoStore(ReplayError):
         )
 
 
-class AmbiguousEpisode(ReplayError):
-    """Several episodes, or recordings of one, begin with what was given."""
+class Ambiguous(ReplayError):
+    """Several episodes, recordings or tests begin with what was given."""
 
     def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
         super().__init__(prefix, candidates)
@@ -643,6 +657,24 @@ class BadEntrypoint(ReplayError):
         )
 
 
+class NoEntrypoint(BadEntrypoint):
+    """An episode does not say which program made its calls."""
+
+    def __init__(self, episode: str) -> None:
+        super().__init__("", "there is none")
+        self.args = (episode,)
+        self.episode = episode
+
+    def __str__(self) -> str:
+        return (
+            f"{self.episode} was imported, or recorded without run.call(function, …): "
+            "it names no program that could be run.\n"
+            f"What it holds: replay show {self.episode}\n"
+            "For a golden test of the program that makes these calls: "
+            f"replay export {self.episode} --format cassette"
+        )
+
+
 class ForeignEntrypoint(BadEntrypoint):
     """The entrypoint is not the project's own code."""
 
@@ -665,7 +697,7 @@ class RunRaised(ReplayError):
 
     def __str__(self) -> str:
         return (
-            f"The run raised {self.what}.\n"
+            f"The run raised {self.what.rstrip('.')}.\n"
             f"No recording was added to {self.episode!r}; what it held before is as it was.\n"
             "To record a run that is meant to raise: --allow-error"
         )
@@ -683,8 +715,34 @@ class NotJson(ReplayError):
         return f"{self.what} has to be JSON: {self.why}."
 
 
+class NotToml(ReplayError):
+    """The project's settings cannot be read; *why* says the line."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.path} is no TOML: {self.why}.\nMend that first: the settings stand in it."
+
+
+class UnknownSetting(ReplayError):
+    """There is no setting of that name; *known* are those that stand beside it."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        near = difflib.get_close_matches(self.name.rpartition(".")[2], self.known, n=1)
+        said = f" Did you mean {near[0]!r}?" if near else ""
+        return f"There is no setting {self.name}.{said}\nThere are: {', '.join(self.known)}."
+
+
 class BadSetting(ReplayError):
-    """A setting in `[tool.replay]`, in the environment or on the command line means nothing."""
+    """A setting in `[tool.replay]`, the environment or the command line has no such value."""
 
     def __init__(self, name: str, value: object, wanted: str) -> None:
         super().__init__(name, value, wanted)
@@ -694,7 +752,7 @@ class BadSetting(ReplayError):
 
     def __str__(self) -> str:
         said = f"{self.name} = {self.value!r}{_source(self.name)}"
-        said += f" is not a setting we know. It takes: {self.wanted}."
+        said += f" means nothing. It takes: {self.wanted}."
         if self.name.startswith("TEST_"):
             said += f"\nIf it is meant for something else: env -u {self.name} pytest …"
         return said

@@ -14,7 +14,7 @@ from replay.config import (
     load_config,
     staged,
 )
-from replay.errors import BadSetting
+from replay.errors import BadSetting, NotToml, UnknownSetting
 
 
 def configured(tmp_path, text: str) -> Config:
@@ -59,7 +59,6 @@ def test_settings_are_read_from_the_folders_above(tmp_path):
 @pytest.mark.parametrize(
     ("text", "name", "wanted"),
     [
-        ("goldn = 'x'", "tool.replay.goldn", "one of cassettes, episodes, golden"),
         ("golden = 1", "tool.replay.golden", "a path"),
         ("environment = 'A'", "tool.replay.environment", "a list of strings"),
         ("redact = 1", "tool.replay.redact", "a table"),
@@ -74,6 +73,36 @@ def test_wrong_settings_are_told_by_name(tmp_path, text, name, wanted):
         configured(tmp_path, text)
 
     assert (caught.value.name, caught.value.wanted.startswith(wanted)) == (name, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("goldn = 'x'", "There is no setting tool.replay.goldn. Did you mean 'golden'?"),
+        ("redact = {header = []}", "tool.replay.redact.header. Did you mean 'headers'?"),
+        (
+            "zzz = 1",
+            "There is no setting tool.replay.zzz.\nThere are: cassettes, episodes, golden,",
+        ),
+    ],
+)
+def test_misspelt_settings_are_told(tmp_path, text, said):
+    """With the one that is meant, and all that there are."""
+
+    with pytest.raises(UnknownSetting) as caught:
+        configured(tmp_path, text)
+
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_no_toml_is_told_by_its_line(tmp_path):
+    """Not as a setting."""
+
+    with pytest.raises(NotToml) as caught:
+        configured(tmp_path, "golden =\n")
+
+    path = tmp_path / "pyproject.toml"
+    assert str(caught.value).startswith(f"{path} is no TOML: Invalid value (at line 2")
 
 
 def test_store_can_be_named_by_the_environment(tmp_path):

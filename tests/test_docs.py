@@ -224,6 +224,31 @@ def test_commands_run(checkout):
     assert wrong == []
 
 
+def test_readme_shows_what_is_printed(project):
+    """The run, and the miss after a prompt has changed; but for how long it took, and versions."""
+
+    for folder in ("cassettes", "episodes"):
+        shutil.copytree(ROOT / folder, project.root / folder)
+    run, miss = (text for language, _, text in blocks(ROOT / "README.md") if language in SAMPLES)
+    command, *shown = run.splitlines()
+    printed = project.replay(*words(command)[2:]).stdout
+    project.edit(
+        "examples/support_agent/prompts.py", "Be brief, kind and exact.", "Be brief and exact."
+    )
+    diverged = project.replay("run", "episode_12345").stdout
+
+    assert fixed(shown) == fixed(printed.splitlines())
+    assert miss in diverged
+
+
+SAMPLES = ("console", "text")
+
+
+def fixed(lines):
+    """What is printed on every day and machine."""
+    return [line.rstrip() for line in lines if not line.startswith(("  time ", "  since then "))]
+
+
 def test_tutorial(project, tmp_path_factory):
     """The tutorial, from an empty folder on: its files, its commands, and what it says of them."""
 

@@ -245,6 +245,18 @@ def test_one_cause_is_one_finding():
     assert (finding.runs, finding.sentence) == (24, "Requests go to another address: v1beta → v1")
 
 
+def test_prose_is_quoted():
+    """A comma that is gone is no comma of ours."""
+
+    clusters = Clusters()
+    asked = ("Be brief, kind and exact.", "Be brief and exact.")
+    clusters.add("a", compare(*(run(call(text)) for text in asked)).changes)
+
+    (finding,) = clusters.findings()
+
+    assert finding.sentence == "The messages changed: messages[*].content ', kind' is gone"
+
+
 def test_fields_that_always_change_together_are_one_finding():
     """A new schema is one cause, however many fields it has."""
 

@@ -52,6 +52,27 @@ def test_two_folders_pair_by_name():
     assert "2 on one side only, such as gone.yaml (only before)." in done.output
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (["old"], "Name the other: replay drift old --from HEAD"),
+        (["old", "--to", "HEAD"], "Name the other: replay drift old --from HEAD"),
+        (["old", "nwe"], "There is no file or folder nwe."),
+        (["old/b.yaml", "--from", "HEAD"], "There is no file or folder old/b.yaml."),
+        (["b.yaml"], "There is no file or folder b.yaml."),
+        (["episode"], "There is no episode 'episode'"),
+    ],
+)
+def test_a_path_that_is_not_enough_is_no_episode(what, said):
+    """What is written like a path is meant as one."""
+
+    record("old", a=call())
+
+    done = drift(*what)
+
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+
+
 def test_two_files_pair_whatever_their_names():
     record(".", one=call(), two=call(number=2))
 

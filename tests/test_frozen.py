@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
+from importlib import metadata
 
 import pytest
 
@@ -104,8 +106,6 @@ def main(n):
 def chat(tmp_path):
     """A program that sends a prompt, with the recording of one run of it."""
 
-    from dataclasses import replace
-
     from replay.model import Request
 
     found = recording(1, model="m-1")
@@ -172,6 +172,34 @@ def test_manifest_is_told_line_by_line(chat):
 
     assert (how["clock"], how["seed"], how["prompts"]) == ("enforced", "enforced", "same")
     assert how["python"] == "changed"  # the recording was made by no Python at all
+
+
+def test_what_is_the_same_is_one_line(chat):
+    """Packages are counted; what has changed is named, with both versions."""
+
+    found = recording(1, model="m-1")
+    versions = {
+        "click": metadata.version("click"),
+        "httpx": metadata.version("httpx"),
+        "rich": "1.0",
+    }
+    found = replace(found, manifest=replace(found.manifest, packages=versions))
+    project = project_of(chat.root, [Episode("other", "program:main", {"n": 1}, (found,))])
+    lines = project.replay("frozen", "other", "--model", "m-1").stdout.splitlines()
+
+    assert "same: sampling, prompts, tools, code, 2 packages" in lines
+    assert [line.split() for line in lines if line.startswith("package")] == [
+        ["package", "rich", "changed", "1.0", metadata.version("rich")]
+    ]
+
+
+def test_what_was_not_sent_is_not_the_same(chat):
+    """A replay that stops at another prompt cannot say that prompts are as they were."""
+
+    lines = json.loads(frozen(chat.edit("program.py", "Be kind.", "Be brief."), "--json").stdout)
+    how = {line["name"]: line["how"] for line in lines["manifest"]}
+
+    assert (how["prompts"], how["tools"], how["code"]) == ("unknown", "unknown", "same")
 
 
 WHO = ("-c", "user.name=t", "-c", "user.email=t@example.com")

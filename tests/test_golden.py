@@ -179,6 +179,7 @@ def test_adopting_keeps_the_answers(playing):
 
     assert [proposed.returncode, adopted.returncode, passed.returncode] == [0, 0, 0], passed.stdout
     assert kept == before
+    assert "\ncassettes/named.yaml.new\n" in proposed.stdout
     assert [i.response for i in after] == [i.response for i in before]
     assert "cassettes/named.yaml #2: took over" in adopted.stdout
     assert not cassette.with_name("named.yaml.new").exists()
@@ -228,6 +229,8 @@ def test_failing_test_leaves_the_old_cassette(project):
     assert done.returncode == 1
     assert cassette.read_bytes() == before
     assert (project.root / "cassettes/it.yaml.new").exists()
+    told = "\ncassettes/it.yaml.new\nLook at them, take them or throw them away: replay review\n"
+    assert told in done.stdout
 
 
 def test_provider_that_is_down_leaves_the_old_cassette(project):
@@ -275,7 +278,9 @@ def test_damaged_cassette_is_refused_and_left_alone(project, mode):
     done = project.where(TEST_MODE="GOLDEN").pytest("-q", f"--record-mode={mode}")
 
     assert done.returncode == 1
-    assert "it.yaml, line 4: not YAML" in done.stdout
+    assert "\ncassettes/it.yaml, line 4: not YAML" in done.stdout
+    assert "\nTo have it back: git checkout -- 'cassettes/it.yaml'\n" in done.stdout
+    assert "\nOr record it again: pytest 'test_it.py::test_it' --record-mode=rewrite" in done.stdout
     assert (project.root / "cassettes/it.yaml").read_text() == damaged
 
 
@@ -284,7 +289,7 @@ def test_missing_cassette_names_the_command(project):
 
     done = one_test(project, GET).where(TEST_MODE="GOLDEN").pytest("-q")
 
-    assert "Record it: pytest 'test_it.py::test_it' --record-mode=once" in done.stdout
+    assert "Record it: pytest 'test_it.py::test_it' --record-mode=rewrite" in done.stdout
 
 
 def test_once_records_what_is_missing_and_plays_what_is_there(project):

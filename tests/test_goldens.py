@@ -96,6 +96,21 @@ def test_record_change_drift_review_accept_pass(project, offline):
     ]
 
 
+def test_a_golden_with_an_open_merge_is_told(project):
+    """Not as an output that differs: where it is broken, and how to have it back."""
+
+    project.write("test_it.py", PLAIN).pytest("-q", "--snapshot-update")
+    project.edit("golden/test_it.test_it.json", '  "n": 1,', '  "n": 1,\n<<<<<<< HEAD')
+    failed = project.pytest("-q")
+    accepted = project.replay("review", "--accept", "test_i")
+
+    lines = [line[2:].strip() for line in failed.stdout.splitlines() if line.startswith("E ")]
+    path = "golden/test_it.test_it.json"
+    assert lines[1].startswith(f"{path}, line 3: not JSON: ")
+    assert lines[2] == f"To have it back: git checkout -- '{path}'"
+    assert (accepted.returncode, project.pytest("-q").returncode) == (0, 0)
+
+
 def test_a_mismatch_waits_and_passing_removes_it(project):
     """Readable in ten seconds: the field, both values, and the commands."""
 

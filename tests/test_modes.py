@@ -134,7 +134,7 @@ def test_variables_of_others_stop_nothing_where_no_test_is_ours(bare):
     ours, spread = foreign.pytest("-q"), foreign.pytest("-q", "-n2")
     verb = foreign.replay("goldens", "orphans")
 
-    said = "TEST_TIMEOUT = '30s' (from the environment) is not a setting we know."
+    said = "TEST_TIMEOUT = '30s' (from the environment) means nothing."
     assert (plain.returncode, "1 passed" in plain.stdout) == (0, True), plain.stdout
     assert (ours.returncode, said in ours.stderr) == (4, True)
     assert (spread.returncode, spread.stdout.count(said)) == (2, 1), spread.stdout

@@ -17,7 +17,7 @@ from replay.atomic import proposal
 from replay.cassettes.files import read_cassette, write_cassette
 from replay.config import Config
 from replay.episodes import bundle
-from replay.errors import NothingPending, NothingToUndo
+from replay.errors import Ambiguous, NothingPending, NothingToUndo
 from replay.golden.changes import Drift, clustered, episode_change, golden_change
 from replay.golden.differences import value_differences, word_diff
 from replay.golden.extension import GoldenExtension
@@ -182,6 +182,40 @@ def test_a_cassette_that_waits_alone_has_a_verb_of_its_own(tmp_path, new, verb):
     assert proposal(cassette).read_bytes() == waiting
 
 
+def test_a_beginning_of_a_test_will_do(config):
+    """If it is one test's only: of its stem, or of its own name."""
+
+    for name in ("test_a.test_pay", "test_a.test_pay@note", "test_b.test_paper"):
+        waits(config.root / f"golden/{name}.json", 1, 2)
+    waiting = pending(config)
+    found = {
+        given: {c.path.stem for c in chosen(waiting, given)} for given in ("test_a", "test_pap")
+    }
+
+    assert found["test_a"] == {"test_a.test_pay", "test_a.test_pay@note"}
+    assert found["test_pap"] == {"test_b.test_paper"}
+    with pytest.raises(Ambiguous, match=r"test_a\.test_pay\n  test_b\.test_paper"):
+        chosen(waiting, "test_pa")
+    with pytest.raises(NothingPending):
+        chosen(waiting, "")
+
+
+def test_a_cassette_that_waits_alone_is_shown_in_a_terminal(tmp_path):
+    """There is no key for it, but it is not kept silent about."""
+
+    cassette = tmp_path / "cassettes/a.yaml"
+    write_cassette(proposal(cassette), [call("Be kind.", "Hi")], datetime(2026, 1, 1, tzinfo=UTC))
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "replay", "review"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=child, stdout=child) as process:
+        os.close(child)
+        assert process.wait(30) == 1
+        seen = os.read(parent, 65536).decode()
+    os.close(parent)
+
+    assert "replay review --reject 'a'" in seen
+
+
 def test_an_episode_shows_the_recording_that_was_added(tmp_path):
     """A newer one, or one of another model, which is no current one."""
 
@@ -337,7 +371,7 @@ def test_a_pull_request_shows_what_it_changes(config, tmp_path):
     for path in root.glob("golden/*.later"):
         path.rename(path.with_suffix(""))
     write_cassette(cassette, [call("Be brief.", "Hi")], began)
-    (root / "golden/new.json").write_text("1\n")
+    (root / "golden/new[1].json").write_text("1\n")  # as of a parametrized test
     (root / "golden/c.json").unlink()
     summary = tmp_path / "summary.md"
     shown = replay(
@@ -352,7 +386,7 @@ def test_a_pull_request_shows_what_it_changes(config, tmp_path):
     assert shown.returncode == page.returncode == 1
     assert "5 changes in 4 clusters since `main`" in shown.stdout
     assert "a.json, b.json · golden · output drift" in shown.stdout
-    assert "new.json · golden · new" in shown.stdout
+    assert "new[1].json · golden · new" in shown.stdout
     assert "c.json · golden · gone" in shown.stdout
     assert "Be [-kind-]{+brief+}." in shown.stdout
     assert summary.read_text() in shown.stdout

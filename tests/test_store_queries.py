@@ -15,7 +15,7 @@ from replay.episodes.layers import Layered, open_store, recording_of, resolve
 from replay.episodes.pieces import cut, pack, unpack
 from replay.episodes.store import Filter, Store
 from replay.errors import (
-    AmbiguousEpisode,
+    Ambiguous,
     BadFilter,
     BadSetting,
     OtherEpisode,
@@ -164,7 +164,7 @@ def test_a_beginning_of_a_name_will_do(store, tmp_path):
 
     assert resolve(store, tmp_path, "ag") == "agent"
     assert resolve(store, tmp_path, "plain") == "plain"
-    with pytest.raises(AmbiguousEpisode, match="plainer"):
+    with pytest.raises(Ambiguous, match="plainer"):
         resolve(store, tmp_path, "pl")
     with pytest.raises(UnknownEpisode):
         find(store, tmp_path, resolve(store, tmp_path, "nothing"))
@@ -178,7 +178,7 @@ def test_a_recording_is_chosen_by_its_beginning(store):
     assert recording_of(found) == RAISED
     with pytest.raises(BadFilter, match="b2:"):
         recording_of(found, "b2:zz")
-    with pytest.raises(AmbiguousEpisode):
+    with pytest.raises(Ambiguous):
         recording_of(found, "b2:")
 
 
@@ -304,6 +304,9 @@ def test_upkeep_from_the_command_line(project):
     assert (broken.returncode, refused.returncode, mended.returncode) == (1, 2, 0)
     assert "episode e is not what it was" in broken.stdout
     assert project.replay("verify").returncode == 0
+    aside = f"{project.root}/episodes/episodes.db.replaced-1"
+    assert f"What was there is {aside}: delete it when you are sure" in mended.stdout
+    assert f"{aside}: what a restore has replaced" in project.replay("gc").stdout
 
 
 def test_verbs_name_a_tenant(project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import difflib
 import gc
 import os
 import sys
@@ -24,7 +25,7 @@ _VERBS = {
     "frozen": ("frozen", "bisect"),
     "golden": ("normalize", "review", "goldens"),
     "init": ("init",),
-    "store": ("verify", "gc", "backup", "restore", "merge"),
+    "store": ("verify", "gc", "delete", "backup", "restore", "merge"),
 }
 """The modules of this package, and the verbs in each."""
 
@@ -58,6 +59,15 @@ class _Verbs(click.Group):
                 self.add_command(of_tenant(command) if home in _OF_TENANTS else command)
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; one that there is not is mostly one misspelt."""
+        near = difflib.get_close_matches(args[0], _HOMES, n=1)
+        if near and args[0] not in _HOMES:
+            ctx.fail(f"There is no {args[0]!r}. Did you mean: replay {near[0]}")
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, on a terminal or into a file that may not take every character."""
         for stream in (sys.stdout, sys.stderr):
@@ -76,7 +86,10 @@ class _Verbs(click.Group):
             ctx.exit(130)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(cls=_Verbs, context_settings=_SETTINGS)
 @click.version_option(package_name="golden-replay")
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -84,6 +97,7 @@ def main(ctx: click.Context) -> None:
     Record live LLM and API traffic once, replay it deterministically for ever.
 
     \b
+      replay init                       set up the project in this folder
       replay run episode_12345          re-execute a recorded run, offline
       replay list                       what there is
 

@@ -65,9 +65,17 @@ def _kinds(text: str) -> tuple[Kind, ...]:
 def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a verb that ends in a report."""
     options = (
-        click.option("--junit", type=Path, help="Write JUnit's XML to this file."),
-        click.option("--html", type=Path, help="Write the report as one page to this file."),
-        click.option("--json", "as_json", type=Path, help="Write the report as JSON to this file."),
+        click.option("--junit", type=Path, metavar="FILE", help="Write JUnit's XML to this file."),
+        click.option(
+            "--html", type=Path, metavar="FILE", help="Write the report as one page to this file."
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            type=Path,
+            metavar="FILE",
+            help="Write the report as JSON to this file.",
+        ),
         click.option(
             "--fail-on",
             type=_kinds,
@@ -104,15 +112,26 @@ def batch() -> None:
 @batch.command("run", hidden=True)
 @click.argument("file", required=False, type=Path)
 @click.option("--all", "every", is_flag=True, help="Every episode there is, instead of FILE.")
-@click.option("--model", default="", help="Replay this version; without FILE, all that have it.")
-@click.option("--tag", "tags", multiple=True, help="Only lines, or episodes, with this tag.")
-@click.option("--workers", default=os.cpu_count(), show_default="the cores", help="At once.")
+@click.option(
+    "--model",
+    default="",
+    metavar="VERSION",
+    help="Replay this version; without FILE, all that have it.",
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="NAME", help="Only lines, or episodes, with this tag."
+)
+@click.option(
+    "--workers", default=os.cpu_count(), show_default="the cores", metavar="N", help="At once."
+)
 @click.option(
     "--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster: tcp://HOST:8786.")
 @click.option("--ship", is_flag=True, help="Send episodes along; workers need no store.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds a replay; 0: no limit.")
+@click.option(
+    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="A replay; 0: no limit."
+)
 @click.option(
     "--memory", type=_size, default="0", metavar="SIZE", help="Address space a replay, such as 2G."
 )

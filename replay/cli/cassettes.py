@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,7 +44,13 @@ def check(paths: tuple[Path, ...], as_json: bool, verbose: bool) -> NoReturn:
 
 @cassettes.command("convert")
 @click.argument("files", nargs=-1, required=True, type=Path)
-@click.option("--to", "folder", type=Path, help="Folder for the new files; default: beside them.")
+@click.option(
+    "--to",
+    "folder",
+    type=Path,
+    metavar="FOLDER",
+    help="Folder for the new files; default: beside them.",
+)
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.pass_obj
 def convert(config: Config, files: tuple[Path, ...], folder: Path | None, force: bool) -> None:
@@ -121,7 +128,7 @@ def orphans(config: Config, delete: bool) -> NoReturn:
     """
     from replay.golden.orphans import find_orphans
 
-    end_with_orphans(find_orphans(config), delete=delete)
+    end_with_orphans(partial(find_orphans, config), delete=delete)
 
 
 COMMANDS = (cassettes,)

@@ -1,4 +1,4 @@
-"""What verbs have in common: whose episodes, names that complete, filters, the end of orphans."""
+"""What verbs have in common: whose episodes, names that complete, filters, questions, orphans."""
 
 from __future__ import annotations
 
@@ -54,10 +54,21 @@ def complete_episode(_ctx: click.Context, _param: click.Parameter, incomplete: s
         return []
 
 
-def end_with_orphans(orphans: Iterable[Path], *, delete: bool) -> NoReturn:
+def agree(question: str, *, yes: bool) -> None:
+    """Ask, unless *yes* was said before; without a terminal, nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to say yes; if it is meant: --yes")
+    click.confirm(question, abort=True)
+
+
+def end_with_orphans(find: Callable[[], Iterable[Path]], *, delete: bool) -> NoReturn:
     """List files that no test uses, or *delete* them; exit 1 where some are left."""
     left = False
-    for path in orphans:
+    if sys.stderr.isatty():
+        click.echo("pytest collects all tests …", err=True)
+    for path in find():
         if delete:
             with saving(path):
                 path.unlink()
@@ -81,11 +92,21 @@ def filtered(function: F) -> F:
 
 
 _FILTERS = (
-    click.option("--tag", "tags", multiple=True, help="Only episodes with this tag; repeatable."),
-    click.option("--model", default="", help="Only with this model: --model 'gpt-4o*'."),
-    click.option("--entrypoint", default="", help="Only of this one: --entrypoint 'shop.*'."),
-    click.option("--since", default="", help="Recorded since: --since 2026-09-01."),
-    click.option("--until", default="", help="Recorded until, that day included."),
+    click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="NAME",
+        help="Only episodes with this tag; repeatable.",
+    ),
+    click.option(
+        "--model", default="", metavar="GLOB", help="Only with this model: --model 'gpt-4o*'."
+    ),
+    click.option(
+        "--entrypoint", default="", metavar="GLOB", help="Only of this one: --entrypoint 'shop.*'."
+    ),
+    click.option("--since", default="", metavar="DATE", help="Recorded since: --since 2026-09-01."),
+    click.option("--until", default="", metavar="DATE", help="Recorded until, that day included."),
     click.option(
         "--outcome",
         default="",
@@ -93,7 +114,11 @@ _FILTERS = (
         help="How the recorded run ended: returned, or raised.",
     ),
     click.option(
-        "--cost", default="0", callback=_cost, help="Cost at least this, in dollars: --cost 0.05."
+        "--cost",
+        default="0",
+        callback=_cost,
+        metavar="DOLLARS",
+        help="Cost at least this, in dollars: --cost 0.05.",
     ),
     click.option("--all-tenants", is_flag=True, help="Of every tenant in the store."),
 )

@@ -14,23 +14,43 @@ from replay.config import Config
 if TYPE_CHECKING:
     from replay.drift.report import LeftOut, Pair, Report
 
+_FILE = click.File("w", "utf-8", lazy=True)
+
 
 @click.command("drift")
 @click.argument("what", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Compare all episodes of the store.")
-@click.option("--tag", "tags", multiple=True, help="Compare the episodes with this tag: --tag vip.")
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="NAME",
+    help="Compare episodes with this tag: --tag vip.",
+)
 @click.option("--from", "before", default="", metavar="A", help="The old version, or git revision.")
 @click.option("--to", "after", default="", metavar="B", help="The new, likewise.")
-@click.option("--also-before", multiple=True, type=Path, help="Another recording of the old side.")
-@click.option("--also-after", multiple=True, type=Path, help="Another recording of the new side.")
-@click.option("--fail-on", "wanted", help="Gates, such as output,request.model,cost>10%.")
+@click.option(
+    "--also-before",
+    multiple=True,
+    type=Path,
+    metavar="PATH",
+    help="Another recording of the old side.",
+)
+@click.option(
+    "--also-after",
+    multiple=True,
+    type=Path,
+    metavar="PATH",
+    help="Another recording of the new side.",
+)
+@click.option(
+    "--fail-on", "wanted", metavar="GATES", help="Gates, such as output,request.model,cost>10%."
+)
 @click.option("--text-distance", metavar="MODULE:FUNCTION", help="How far two texts are apart.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report for machines.")
-@click.option(
-    "--markdown", type=click.File("w", "utf-8", lazy=True), help="Write it for a pull request."
-)
-@click.option("--html", type=click.File("w", "utf-8", lazy=True), help="Write it as one HTML file.")
-@click.option("--junit", type=click.File("w", "utf-8", lazy=True), help="Write the gates for a CI.")
+@click.option("--markdown", type=_FILE, metavar="FILE", help="Write it for a pull request.")
+@click.option("--html", type=_FILE, metavar="FILE", help="Write it as one HTML file.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write the gates for a CI.")
 @click.pass_obj
 def drift(config: Config, /, what: tuple[str, ...], **options: Any) -> NoReturn:
     """
@@ -96,11 +116,27 @@ def _sides(
     return before or "the version before", after or "the newest", _episodes(config, what, options)
 
 
+def _refuse_paths(names: list[str]) -> None:
+    """Tell of *names*, which are no episodes, whether paths are meant: not there, or one side."""
+    from replay.cassettes.check import SUFFIXES
+    from replay.errors import NothingToCompare
+
+    there = [name for name in names if Path(name).exists()]
+    missing = [name for name in names if name not in there]
+    if missing and (there or "/" in missing[0] or missing[0].endswith(SUFFIXES)):
+        what = f"There is no file or folder {missing[0]}."
+        raise NothingToCompare(what, "Episodes are named without a path: replay list")
+    if there:
+        hint = f"Name the other: replay drift {there[0]} --from HEAD, or two files or folders."
+        raise NothingToCompare(f"{there[0]} is one side of a comparison.", hint)
+
+
 def _episodes(
     config: Config, names: tuple[str, ...], options: dict[str, Any]
 ) -> Iterator[Pair | LeftOut]:
     from replay.drift.report import LeftOut
     from replay.drift.sources import sides
+    from replay.episodes.folder import known
     from replay.episodes.layers import reading, resolve
     from replay.episodes.queries import Filter
     from replay.errors import AmbiguousVersion, NothingToCompare, UnknownVersion
@@ -111,6 +147,8 @@ def _episodes(
         if names:
             bundles = config.path(config.episodes)
             every = [resolve(store, bundles, name) for name in names]
+            there = known(store, bundles)
+            _refuse_paths([name for name in every if name not in there])
         else:
             every = [one.id for one in store.summaries(Filter(tags=options["tags"]))]
         for name in every:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from replay.cli.context import complete_episode, filter_of, filtered
+from replay.cli.context import agree, complete_episode, filter_of, filtered
 from replay.config import Config
 from replay.errors import ReplayError, ReplayStop, shown
-from replay.model import Episode
+from replay.model import Episode, Manifest
+from replay.visible import inline
 
 if TYPE_CHECKING:
     from replay.engine.live import Recorded
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("episode", shell_complete=complete_episode)
 @click.option("--json", "as_json", is_flag=True, help="Print the result for machines.")
-@click.option("--pace", default=0.0, help="Gaps in streams: 0 none, 1 as recorded, 0.5 half.")
+@click.option(
+    "--pace", default=0.0, metavar="N", help="Gaps in streams: 0 none, 1 as recorded, 0.5 half."
+)
 @click.pass_obj
 def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
     """
@@ -42,8 +45,10 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
 
 @click.command("record")
 @click.argument("entrypoint", required=False)
-@click.option("--input", "inputs", type=Path, help="JSON file with the keyword arguments.")
-@click.option("--id", "episode", help="Name of the new episode.")
+@click.option(
+    "--input", "inputs", type=Path, metavar="FILE", help="JSON, with the keyword arguments."
+)
+@click.option("--id", "episode", metavar="NAME", help="Name of the new episode.")
 @click.option(
     "--from",
     "source",
@@ -51,14 +56,27 @@ def run(config: Config, episode: str, as_json: bool, pace: float) -> NoReturn:
     help="Record this episode again.",
     shell_complete=complete_episode,
 )
-@click.option("--tag", "tags", multiple=True, help="A tag to find it by: --tag refunds.")
-@click.option("--seed", default=0, show_default=True, help="Seed of random, numpy and uuid.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="NAME", help="A tag to find it by: --tag refunds."
+)
+@click.option(
+    "--seed",
+    type=int,
+    metavar="N",
+    help="Seed of random, numpy and uuid.  [default: 0; with --from, as it was]",
+)
 @click.option("--allow-error", is_flag=True, help="Keep a run that raised as a recording.")
-@click.option("--model", help="With --from: ask this model instead; tools answer as recorded.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="With --from: ask this model instead; tools answer as recorded.",
+)
 @click.option("--teacher-forced", is_flag=True, help="And ask it each recorded turn, no program.")
 @click.option("--sampling", multiple=True, metavar="NAME=VALUE", help="And with this parameter.")
 @click.option("--live-reads", is_flag=True, help="And send GET requests that are not recorded.")
-@click.option("--budget", type=float, help="And stop when this many dollars are spent.")
+@click.option(
+    "--budget", type=float, metavar="DOLLARS", help="And stop when this many dollars are spent."
+)
 @click.option("--yes", is_flag=True, help="And do not ask whether to spend them.")
 @click.pass_obj
 def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
@@ -79,13 +97,16 @@ def record(config: Config, /, entrypoint: str | None, **options: Any) -> None:
     case = replace(case, tags=(*case.tags, *options["tags"]))
     if options["teacher_forced"] and not options["model"]:
         raise click.UsageError("--teacher-forced needs --model, the one to ask")
+    if case.recordings and not options["teacher_forced"]:
+        _say_changed(case.current.manifest, config)
     if options["model"]:
         _record_further(config, case, options)
         return
+    seed = options["seed"]
+    if seed is None:
+        seed = case.current.manifest.seed if case.recordings else 0
     with open_store(config) as store:
-        done = record_entrypoint(
-            store, config, case, seed=options["seed"], keep_errors=options["allow_error"]
-        )
+        done = record_entrypoint(store, config, case, seed=seed, keep_errors=options["allow_error"])
     _say_recorded(done)
     click.echo(f"Replay it: replay run {done.episode}")
 
@@ -103,12 +124,17 @@ def list_(config: Config, /, as_json: bool, **options: Any) -> None:
       replay list --tag refunds --since 2026-09-01 --cost 0.05 --json
     """
     from replay.episodes.layers import reading
+    from replay.episodes.queries import Filter
     from replay.reports.episodes import show_list, show_list_json
     from replay.reports.terminal import console
 
     with reading(config) as (store, damaged):
-        rows, incomplete = store.summaries(filter_of(options)), store.incomplete()
-    (show_list_json if as_json else show_list)(rows, incomplete, console())
+        wanted = filter_of(options)
+        rows, incomplete = store.summaries(wanted), store.incomplete()
+    if as_json:
+        show_list_json(rows, incomplete, console())
+    else:
+        show_list(rows, incomplete, console(), filtered=wanted != Filter())
     for error in damaged:
         click.echo(shown(error), err=True)
     sys.exit(2 if damaged else 0)
@@ -116,7 +142,9 @@ def list_(config: Config, /, as_json: bool, **options: Any) -> None:
 
 @click.command("show")
 @click.argument("episode", shell_complete=complete_episode)
-@click.option("--recording", default="", help="Not the newest, but the one that begins so.")
+@click.option(
+    "--recording", default="", metavar="ID", help="Not the newest, but the one that begins so."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it all for machines.")
 @click.pass_obj
 def show(config: Config, episode: str, recording: str, as_json: bool) -> None:
@@ -164,7 +192,7 @@ def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: 
 @click.command("tag")
 @click.argument("episode", shell_complete=complete_episode)
 @click.argument("tags", nargs=-1)
-@click.option("--remove", multiple=True, help="Take this tag away: --remove flaky.")
+@click.option("--remove", multiple=True, metavar="TAG", help="Take this tag away: --remove flaky.")
 @click.pass_obj
 def tag(config: Config, episode: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
     """
@@ -183,7 +211,9 @@ def tag(config: Config, episode: str, tags: tuple[str, ...], remove: tuple[str, 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=Path)
-@click.option("--id", "name", default="", help="Name of the episode; default: the file's.")
+@click.option(
+    "--id", "name", default="", metavar="NAME", help="Name of the episode; default: the file's."
+)
 @click.pass_obj
 def import_(config: Config, files: tuple[Path, ...], name: str) -> NoReturn:
     """
@@ -224,8 +254,12 @@ def import_(config: Config, files: tuple[Path, ...], name: str) -> NoReturn:
     show_default=True,
     help="A bundle has all recordings; a cassette or HAR file has one, without its output.",
 )
-@click.option("--recording", default="", help="Not the newest, but the one that begins so.")
-@click.option("--to", "folder", type=Path, help="Folder; default: of bundles the project's, else .")
+@click.option(
+    "--recording", default="", metavar="ID", help="Not the newest, but the one that begins so."
+)
+@click.option(
+    "--to", "folder", type=Path, metavar="FOLDER", help="Default: of bundles the project's, else ."
+)
 @click.option("--force", is_flag=True, help="Replace a cassette or HAR file that is there.")
 @click.pass_obj
 def export(config: Config, /, episodes: tuple[str, ...], form: str, **options: Any) -> None:
@@ -293,10 +327,7 @@ def _record_further(config: Config, case: Any, options: dict[str, Any]) -> None:
         raise UnknownRecording(case.id, case.entrypoint)
     cost = estimate(case.current.interactions, model)
     click.echo(f"This will ask {model}: about {cost}.")
-    if not options["yes"]:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody is here to say yes; if it is meant: --yes")
-        click.confirm("Go on?", abort=True)
+    agree("Go on?", yes=options["yes"])
     try:
         with open_store(config) as store:
             further = (
@@ -356,6 +387,23 @@ def _case(
     if not (entrypoint and inputs and episode):
         raise click.UsageError("give ENTRYPOINT, --input and --id, or --from EPISODE")
     return Episode(episode, entrypoint, read_inputs(inputs))
+
+
+def _say_changed(manifest: Manifest, config: Config) -> None:
+    """
+    Tell which variables are not what they were: a live run obeys those that are set now.
+
+    They are not put back: an address in a stranger's episode would be sent our keys.
+    """
+    from replay.engine.manifest import chosen_environment
+
+    then = manifest.environment
+    now = chosen_environment({*config.environment, *then})
+    for name in sorted(then.keys() | now.keys()):
+        was, is_now = then.get(name, "(not set)"), now.get(name, "(not set)")
+        if was != is_now:
+            line = f"{name} was {was} when it was recorded, and is {is_now} in this run."
+            click.echo(inline(line), err=True)
 
 
 COMMANDS = (run, record, list_, show, search, tag, import_, export)

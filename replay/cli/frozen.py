@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @click.command("frozen")
 @click.argument("episode")
-@click.option("--model", "version", required=True, help="Which recording; see below.")
+@click.option(
+    "--model", "version", required=True, metavar="VERSION", help="Which recording; see above."
+)
 @click.option(
     "--policy",
     type=click.Choice(["pinned", "auto-upgrade"]),
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--acknowledged",
     type=Path,
+    metavar="FILE",
     help="File of acknowledged changes; default: acknowledged.json beside the bundles.",
 )
 @click.option("--acknowledge", is_flag=True, help="Write what moved into that file.")
@@ -69,7 +72,7 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
             replay = _elsewhere(config, folder, options["packages"], task)
         else:
             replay = replay_episode(found, config, recording=recording, adopts=adopts)
-        code = code_version(folder)
+        code = code_version(folder, config.recorded)
     if options["acknowledge"]:
         acknowledged.add(episode, replay.moved)
     replay = judged(replay, acknowledged)
@@ -81,7 +84,13 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
 @click.argument("episode")
 @click.option("--good", required=True, metavar="REV", help="A revision at which it agrees.")
 @click.option("--bad", default="HEAD", show_default=True, metavar="REV", help="One where not.")
-@click.option("--model", "version", default="", help="Which recording; default: the current one.")
+@click.option(
+    "--model",
+    "version",
+    default="",
+    metavar="VERSION",
+    help="Which recording; default: the current one.",
+)
 @click.pass_obj
 def bisect(config: Config, /, episode: str, good: str, bad: str, version: str) -> None:
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -49,9 +50,9 @@ def normalize(config: Config, file: Path, explain: bool, as_json: bool) -> None:
 
 @click.command("review")
 @click.option(
-    "--accept", multiple=True, metavar="GLOB", help="Accept a test, file, cluster; `all`."
+    "--accept", multiple=True, metavar="NAME", help="Accept a test, file, glob, cluster; `all`."
 )
-@click.option("--reject", multiple=True, metavar="GLOB", help="Reject, a cassette alone too.")
+@click.option("--reject", multiple=True, metavar="NAME", help="Reject, a cassette alone too.")
 @click.option("--undo", is_flag=True, help="Take the last decision back.")
 @click.option("--base", metavar="REV", help="Show what changed since a git revision instead.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print it for a pull request.")
@@ -114,7 +115,7 @@ def orphans(config: Config, delete: bool) -> NoReturn:
     """
     from replay.golden.orphans import find_orphan_goldens
 
-    end_with_orphans(find_orphan_goldens(config), delete=delete)
+    end_with_orphans(partial(find_orphan_goldens, config), delete=delete)
 
 
 def _decide(
@@ -169,10 +170,16 @@ def _publish(config: Config, clusters: tuple[Cluster, ...], base: str) -> None:
 
 
 def _ask(clusters: tuple[Cluster, ...], decisions: Decisions) -> None:
-    """Go through the clusters, one key each; undo goes back to the one decided last."""
-    from replay.reports.review import show_cluster
+    """
+    Go through the clusters, one key each; undo goes back to the one decided last.
+
+    First come those that have a command of their own.
+    """
+    from replay.reports.review import show_cluster, show_clusters
     from replay.reports.terminal import console
 
+    if others := [cluster for cluster in clusters if cluster.first.verb]:
+        show_clusters(others, console())
     open_to = [cluster for cluster in clusters if not cluster.first.verb]
     decided: list[int] = []
     number = 0

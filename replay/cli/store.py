@@ -1,4 +1,4 @@
-"""Verbs on the store as a whole: verify, gc, backup, restore, merge."""
+"""Verbs on what the store keeps: verify, gc, delete, backup, restore, merge."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from replay.cli.context import agree, complete_episode
 from replay.config import Config
 
 
@@ -45,10 +46,49 @@ def gc(config: Config, dry_run: bool) -> None:
     """
     from replay.episodes.layers import open_local
     from replay.episodes.upkeep import gc as clear
+    from replay.episodes.upkeep import replaced
     from replay.reports.episodes import garbage_line
 
     with open_local(config, writable=True) as store:
         click.echo(garbage_line(clear(store, dry_run=dry_run), dry_run=dry_run))
+    for path in replaced(config.path(config.store)):
+        click.echo(f"{path}: what a restore has replaced; delete it when you are sure")
+
+
+@click.command("delete")
+@click.argument("episodes", nargs=-1, required=True, shell_complete=complete_episode)
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(config: Config, episodes: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """
+    Delete EPISODES, written in full, with all their recordings: in the store, and their bundles.
+
+    What other episodes share with them stays as it is. A bundle that was committed is in git still.
+
+    \b
+      replay delete episode_12345 --dry-run
+      replay delete episode_12345 episode_12346 --yes
+    """
+    from replay.episodes.deletion import delete as delete_episode
+    from replay.episodes.deletion import doomed
+    from replay.episodes.layers import open_store
+    from replay.reports.episodes import doomed_line
+
+    with open_store(config, writable=False) as store:
+        bundles = config.path(config.episodes)
+        found = [doomed(store, bundles, name) for name in dict.fromkeys(episodes)]
+    for each in found:
+        click.echo(doomed_line(each))
+    if dry_run:
+        return
+    agree("Delete that?", yes=yes)
+    with open_store(config) as store:
+        for each in found:
+            delete_episode(store, each)
+            shared = ", the shared store still has it" if store.case(each.episode) else ""
+            click.echo(f"Deleted {each.episode}{shared}")
+    click.echo("The room that they took in the store is given back by: replay gc")
 
 
 @click.command("backup")
@@ -87,7 +127,9 @@ def restore(config: Config, file: Path, force: bool) -> None:
 
     path = config.path(config.store)
     aside = put_back(path, file, force=force)
-    click.echo(f"{path} is what {file} is." + (f" What was there: {aside}" if aside else ""))
+    click.echo(f"{path} is what {file} is.")
+    if aside:
+        click.echo(f"What was there is {aside}: delete it when you are sure; nothing else does.")
 
 
 @click.command("merge")
@@ -114,4 +156,4 @@ def merge(config: Config, others: tuple[Path, ...]) -> NoReturn:
     sys.exit(2 if refused else 0)
 
 
-COMMANDS = (verify, gc, backup, restore, merge)
+COMMANDS = (verify, gc, delete, backup, restore, merge)

@@ -156,11 +156,13 @@ _NAMES = {Kind.MODEL, Kind.ANSWERED, Kind.FORMAT, Kind.FINISH}
 
 _PLAIN = {"endpoint", "model", "format", "status", "text", "error", "finish", "refusal"}
 _PARTS = 3
+_WORD = re.compile(r'[\w{\["]\S*[\w}\]"…]|\w')
+"""What needs no quotes: a word, a name, a number, JSON."""
 
 
 def _part(place: str, edit: Edit) -> str:
     where = "" if place in _PLAIN else place
-    was, now = (_brief(" ".join(part.split())) for part in edit)
+    was, now = map(_told, edit)
     if was in ("", ABSENT) and now in ("", ABSENT):
         what = "new" if was else ("gone" if now else "")
     elif was in ("", ABSENT):
@@ -170,3 +172,9 @@ def _part(place: str, edit: Edit) -> str:
     else:
         what = f"{was} → {now}"
     return f"{where} {what}".strip()
+
+
+def _told(text: str) -> str:
+    """Quote what would read as part of our sentence: pieces of prose."""
+    brief = _brief(" ".join(text.split()))
+    return brief if text in ("", ABSENT) or _WORD.fullmatch(brief) else f"'{brief}'"

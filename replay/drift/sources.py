@@ -170,7 +170,7 @@ def _content(folder: Path, revision: str, name: str) -> bytes:
 
 def _blob(folder: Path, revision: str, name: str) -> bytes:
     root = folder if folder.is_dir() else folder.parent
-    return _git(root, "show", "--end-of-options", f"{revision}:./{name}")
+    return _git(root, "cat-file", "blob", f"{revision}:./{name}")
 
 
 def _git(root: Path, *arguments: str) -> bytes:

@@ -97,7 +97,10 @@ def read_inputs(path: Path) -> dict[str, Json]:
     """
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        why = f"it cannot be read: {error.strerror}"
+        raise NotJson(f"The input file {path}", why) from error
+    except (ValueError, RecursionError) as error:
         raise NotJson(f"The input file {path}", str(error)) from error
     if not isinstance(value, dict):
         raise NotJson(f"The input file {path}", "it is not an object of keyword arguments")

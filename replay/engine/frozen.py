@@ -26,7 +26,11 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One line of a manifest: `enforced` by the replay, or seen to be the `same` or `changed`."""
+    """
+    One line of a manifest: `enforced` by the replay, or seen to be the `same` or `changed`.
+
+    It is `unknown` where the replay ended before it could be seen.
+    """
 
     name: str
     how: str
@@ -100,21 +104,23 @@ def held(manifest: Manifest, replay: Replay, code: tuple[str, bool]) -> tuple[He
     """
     changes = {change.path: change for change in replay.changes}
     moved = {kind for item in replay.moved for kind in item.change}
-    lines = [
+
+    def sent(kind: str) -> str:
+        """Tell by what was played; a divergence leaves the rest unseen."""
+        is_seen = kind in moved or replay.played == replay.recorded
+        return _how(kind in moved) if is_seen else "unknown"
+
+    lines = (
         Held("model", "enforced", ", ".join(manifest.models_answered) or "none"),
         Held("clock", "enforced", manifest.clock),
         Held("seed", "enforced", str(manifest.seed)),
         *(_variable(k, v, changes) for k, v in manifest.environment.items()),
-        Held("sampling", _how("parameters" in moved), _short(manifest.sampling)),
-        Held("prompts", _how("prompt" in moved), manifest.prompts or "none"),
-        Held("tools", _how("tools" in moved), manifest.tools or "none"),
+        Held("sampling", sent("parameters"), _short(manifest.sampling)),
+        Held("prompts", sent("prompt"), manifest.prompts or "none"),
+        Held("tools", sent("tools"), manifest.tools or "none"),
         _code(manifest, code),
-    ]
-    watched = {"python": manifest.python, "recorder": manifest.recorder} | manifest.packages
-    for name, version in watched.items():
-        now = str(changes[name].now) if name in changes else ""
-        lines.append(Held(name, _how(name in changes), version, now))
-    return tuple(lines)
+    )
+    return (*lines, *_versions(manifest, changes))
 
 
 def _variable(name: str, value: str, changes: Mapping[str, Difference]) -> Held:
@@ -124,13 +130,21 @@ def _variable(name: str, value: str, changes: Mapping[str, Difference]) -> Held:
     return Held(line, "enforced", value)
 
 
+def _versions(manifest: Manifest, changes: Mapping[str, Difference]) -> Iterable[Held]:
+    watched = {"python": manifest.python, "recorder": manifest.recorder} | manifest.packages
+    for name, version in watched.items():
+        now = str(changes[name].now) if name in changes else ""
+        line = f"package {name}" if name in manifest.packages else name
+        yield Held(line, _how(name in changes), version, now)
+
+
 def _code(manifest: Manifest, now: tuple[str, bool]) -> Held:
     then = (manifest.code_revision, manifest.code_dirty)
     return Held("code", _how(then != now or now[1]), _revision(*then), _revision(*now))
 
 
 def _revision(revision: str, is_dirty: bool) -> str:
-    return f"{revision or 'unknown'}{' and uncommitted changes' if is_dirty else ''}"
+    return f"{revision[:12] or 'unknown'}{' and uncommitted changes' if is_dirty else ''}"
 
 
 def _how(is_changed: bool) -> str:

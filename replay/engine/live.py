@@ -14,7 +14,7 @@ from replay.engine.recorder import record
 from replay.engine.run import Run
 from replay.episodes.folder import bundle_path, export_bundle, find, import_bundle
 from replay.episodes.store import Store
-from replay.errors import OtherEpisode, ReplayError, RunRaised, UnknownEpisode
+from replay.errors import NoEntrypoint, OtherEpisode, ReplayError, RunRaised, UnknownEpisode
 from replay.golden.plain import plain
 from replay.model import Episode, Further
 
@@ -50,11 +50,14 @@ def record_entrypoint(
 
     Raises:
         OtherEpisode: an episode of that name is there, and is another case.
+        NoEntrypoint: it has none.
         BadEntrypoint: it is not there, or does not take the inputs.
         ForeignEntrypoint: it is not code of the project.
         RunRaised: the run ended in an exception, and *keep_errors* is off; nothing was added.
 
     """
+    if not case.entrypoint:
+        raise NoEntrypoint(case.id)
     prepare(store, config, case)
     unrecorded = list[str]()
     try:

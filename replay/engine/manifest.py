@@ -55,10 +55,15 @@ def build_manifest(
 
 
 @functools.cache
-def code_version(folder: Path) -> tuple[str, bool]:
-    """Name the git revision of *folder*, and whether files differ from it; empty outside of git."""
+def code_version(folder: Path, recorded: tuple[Path, ...]) -> tuple[str, bool]:
+    """
+    Name the git revision of *folder*, and whether code differs from it; empty outside of git.
+
+    In folders of what was *recorded*, which changes with each recording, is no code.
+    """
     revision = _git(folder, "rev-parse", "HEAD")
-    return revision, bool(revision and _git(folder, "status", "--porcelain"))
+    code = (":/", *(f":(exclude){path.as_posix()}" for path in recorded))
+    return revision, bool(revision and _git(folder, "status", "--porcelain", "--", *code))
 
 
 def chosen_environment(names: Iterable[str]) -> dict[str, str]:

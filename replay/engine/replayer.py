@@ -23,7 +23,7 @@ from replay.engine.comparison import output_differences
 from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoint
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
-from replay.errors import BadEntrypoint, ReplayError, ReplayStop, TeacherForced, UnknownRecording
+from replay.errors import NoEntrypoint, ReplayError, ReplayStop, TeacherForced, UnknownRecording
 from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
 from replay.golden.rules import Rules, rules_of
@@ -118,6 +118,7 @@ def replay_episode(
 
     Raises:
         UnknownRecording: it has none.
+        NoEntrypoint: it names no program.
         BadEntrypoint: its entrypoint is not there any more, or does not take its inputs.
         ForeignEntrypoint: its entrypoint is not code of the project of *config*.
         TeacherForced: *recording* is not that of a program.
@@ -126,8 +127,7 @@ def replay_episode(
     if not episode.recordings:
         raise UnknownRecording(episode.id, episode.entrypoint)
     if not episode.entrypoint:
-        why = f"{episode.id} was imported, or recorded in a block without run.call(function, …)"
-        raise BadEntrypoint(episode.entrypoint, why)
+        raise NoEntrypoint(episode.id)
     recording = recording or episode.current
     if recording.manifest.further == "teacher-forced":
         models = ", ".join(recording.manifest.models_requested)

@@ -96,7 +96,7 @@ def episode_of(
             pinned=run.clock is not None,
             seed=seed,
             environment=chosen_environment(config.environment),
-            code=code_version(config.root),
+            code=code_version(config.root, config.recorded),
             further=run.further,
         ),
         interactions=interactions,

@@ -15,7 +15,7 @@ from replay.episodes.folder import bundle_path, find, known, read_bundle, united
 from replay.episodes.queries import Filter, Hit, Row
 from replay.episodes.store import Incomplete, Store
 from replay.errors import (
-    AmbiguousEpisode,
+    Ambiguous,
     BadFilter,
     BadSetting,
     NoStore,
@@ -163,14 +163,14 @@ def resolve(store: Store, bundles: Path, given: str) -> str:
     Tell which episode is meant by *given*: its name, or a beginning of it that no other has.
 
     Raises:
-        AmbiguousEpisode: several begin so.
+        Ambiguous: several begin so.
 
     """
     if store.case(given) or bundle_path(store, bundles, given).is_file():
         return given
     found = known(store, bundles, given)
     if len(found) > 1:
-        raise AmbiguousEpisode(given, tuple(found))
+        raise Ambiguous(given, tuple(found))
     return found[0] if found else given
 
 
@@ -188,7 +188,7 @@ def recording_of(episode: Episode, prefix: str = "") -> Recording:
     Raises:
         UnknownRecording: there is none at all.
         BadFilter: none begins so.
-        AmbiguousEpisode: several begin so.
+        Ambiguous: several begin so.
 
     """
     named = {recording_id(recording): recording for recording in episode.recordings}
@@ -200,5 +200,5 @@ def recording_of(episode: Episode, prefix: str = "") -> Recording:
     if not found:
         raise BadFilter("recording", prefix, f"the beginning of one of {', '.join(named)}")
     if len(found) > 1:
-        raise AmbiguousEpisode(prefix, tuple(found))
+        raise Ambiguous(prefix, tuple(found))
     return named[found[0]]

@@ -185,9 +185,17 @@ def _replace(path: Path, good: sqlite3.Connection, aside: Path) -> None:
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # which an exclusive lock leaves
 
 
+def replaced(path: Path) -> list[Path]:
+    """List what `restore` has put beside the store at *path*; nobody but a person deletes that."""
+    return sorted(path.parent.glob(f"{path.name}{_REPLACED}*"))
+
+
+_REPLACED = ".replaced-"
+
+
 def _free_beside(path: Path) -> Path:
     number = 1
-    while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
+    while (aside := path.with_name(f"{path.name}{_REPLACED}{number}")).exists():
         number += 1
     return aside
 

@@ -20,6 +20,7 @@ from replay.golden.extension import (
     GoldenExtension,
     GoldenLocation,
     TranscriptExtension,
+    golden_flaw,
     read_golden,
 )
 from replay.golden.normalization import normalized
@@ -222,6 +223,8 @@ class Goldens:
 def _told(shown: Path, result: AssertionResult) -> list[str]:
     if result.recalled_data is None:
         return [f"{shown} is not there yet."]
+    if flaw := golden_flaw(shown, str(result.recalled_data)):
+        return [f"{flaw}.", f"To have it back: git checkout -- '{shown}'"]
     was = read_golden(shown, str(result.recalled_data))
     now = read_golden(shown, str(result.asserted_data))
     found = value_differences(was, now)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from replay.atomic import accept_proposal, drop_proposal, proposal, saving, write_atomic
 from replay.config import Config
-from replay.errors import NothingPending, NothingToUndo
+from replay.errors import Ambiguous, NothingPending, NothingToUndo
 from replay.golden.changes import (
     CALL,
     Change,
@@ -44,15 +44,19 @@ def chosen(changes: Iterable[Change], glob: str, *, reject: bool = False) -> tup
     """
     Choose by the stem or name of the test, the file (globs, all) or the id of a cluster.
 
+    Of a stem or a name, a beginning will do that no other test has.
+
     `all` is every one that can be accepted, or rejected: that is a cassette on its own as well.
 
     Raises:
         NothingPending: no change has such a name.
+        Ambiguous: those of several tests begin so.
 
     """
     open_to = [change for change in changes if reject or not change.verb]
     found = tuple(change for change in open_to if glob == _ALL or _is_called(change, glob))
     found = found or next((c.changes for c in clustered(open_to) if c.id == glob), ())
+    found = found or _beginning(open_to, glob)
     if not found:
         raise NothingPending(glob, tuple(change.path.name for change in open_to))
     return found
@@ -188,7 +192,19 @@ def _with_cause(golden: Change, cassette: Change | None) -> Change:
     )
 
 
+def _beginning(changes: Iterable[Change], prefix: str) -> tuple[Change, ...]:
+    """Find the changes of the one test that is called so in the beginning."""
+    found = [c for c in changes if c.stem.startswith(prefix) or _test(c).startswith(prefix)]
+    stems = tuple(dict.fromkeys(change.stem for change in found))
+    if prefix and len(stems) > 1:
+        raise Ambiguous(prefix, stems)
+    return tuple(found) if prefix else ()
+
+
+def _test(change: Change) -> str:
+    return change.stem.partition(".")[2]
+
+
 def _is_called(change: Change, glob: str) -> bool:
-    test = change.stem.partition(".")[2]
-    names = (change.stem, test, change.path.name, change.path.stem, str(change.path))
-    return any(name == glob or fnmatchcase(name, glob) for name in names)
+    names = (change.stem, _test(change), change.path.name, change.path.stem, str(change.path))
+    return any(name == glob or fnmatchcase(name, glob) for name in names if name)

@@ -51,7 +51,7 @@ def _changed(config: Config, since: str, folder: Path) -> list[Path]:
 def _before(config: Config, since: str, path: Path) -> bytes | None:
     name = path.relative_to(config.root).as_posix()
     try:
-        return _git(config.root, since, "show", f"{since}:./{name}")
+        return _git(config.root, since, "cat-file", "blob", f"{since}:./{name}")
     except NoRevision:
         return None
 

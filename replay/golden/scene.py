@@ -17,7 +17,7 @@ from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
 from replay.config import Config
-from replay.errors import CassetteNotRecorded, Unplayed
+from replay.errors import CassetteNotRecorded, Damaged, Unplayed
 from replay.golden.pinning import PinnedClock
 from replay.golden.staging import EPOCH, Stage, forcing
 from replay.model import Interaction
@@ -96,6 +96,7 @@ class Scene(Stage):
         if not passed:
             there = map(self.tape.redactor.interaction, self.tape.interactions)
             write_cassette(beside, [*there, *recorded], self.began)
+            self.proposed = str(_short(beside, self._config.root))
             return
         if self._adds:
             add_to_cassette(self.path, recorded, self.began)
@@ -109,7 +110,9 @@ class Scene(Stage):
             replace(interaction, request=adopted.get(index, interaction.request))
             for index, interaction in enumerate(self.tape.interactions)
         ]
-        write_cassette(proposal(self.path), interactions, self.began)
+        beside = proposal(self.path)
+        write_cassette(beside, interactions, self.began)
+        self.proposed = str(_short(beside, self._config.root))
 
     def _check_unplayed(self) -> None:
         if unplayed := self.tape.unplayed:
@@ -119,10 +122,16 @@ class Scene(Stage):
     def _read(self, record_mode: str) -> CassetteFile | None:
         if record_mode in ("all", "rewrite"):
             return None
-        if self.path.exists():
-            return read_cassette(self.path)
+        shown = str(_short(self.path, self._config.root))
+        try:
+            if self.path.exists():
+                return read_cassette(self.path)
+        except Damaged as error:
+            again = f"Or record it again: {self._rerecord}rewrite"
+            hint = error.hint or f"To have it back: git checkout -- '{shown}'\n{again}"
+            raise Damaged(shown, error.what, error.line, hint) from error
         if record_mode == "none":
-            raise CassetteNotRecorded(str(self.path), f"{self._rerecord}once --snapshot-update")
+            raise CassetteNotRecorded(shown, f"{self._rerecord}rewrite --snapshot-update")
         return None
 
     def _new_tape(self, clock: PinnedClock) -> Tape:

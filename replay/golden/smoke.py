@@ -119,7 +119,7 @@ class SmokeStage(Stage):
         self._cassette = cassette
         self._command = f"pytest '{nodeid}' --record-mode="
         if cassette and not cassette.exists():
-            raise CassetteNotRecorded(str(cassette), f"{self._command}once --snapshot-update")
+            raise CassetteNotRecorded(str(cassette), f"{self._command}rewrite --snapshot-update")
 
     def _new_tape(self, clock: PinnedClock) -> Tape:
         return SmokeTape(self._budget, self._config, clock)

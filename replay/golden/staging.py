@@ -30,7 +30,7 @@ class Stage(ABC):
     The stage of one test, which begins at *began* by its clock. Subclasses bring the tape.
 
     If it is *live*, real traffic passes, and what no tape sees of it is a warning. Else nothing
-    does, and `guard` knows who tried.
+    does, and `guard` knows who tried. `proposed` is what waits for a person after its end.
     """
 
     def __init__(self, test: Staging, *, began: datetime, live: bool) -> None:
@@ -38,6 +38,7 @@ class Stage(ABC):
         self.guard = Guard(subprocesses=test.subprocesses)
         self._test = test
         self._live = live
+        self.proposed = ""
         self._reached: list[str] = []
         self._left: list[threading.Thread] = []
 

@@ -52,6 +52,8 @@ def _golden_scene(request: pytest.FixtureRequest) -> Iterator[Tape | None]:
     if _BUDGET in item.config.stash and (over := item.config.stash[_BUDGET].broken):
         item.session.shouldstop = str(over)
     stage.end(passed=passed(item))
+    if stage.proposed:
+        tell(item, Told.PROPOSED, stage.proposed)
     if stage.stale:
         tell(item, Told.STALE, stage.stale)
 

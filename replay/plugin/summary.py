@@ -15,6 +15,7 @@ class Told(StrEnum):
     STORY = "replay-story"
     STALE = "replay-stale"
     UNUSED = "replay-unused-golden"
+    PROPOSED = "replay-proposed"
     SKIPPED = "replay-skipped"
 
 
@@ -39,6 +40,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             Told.UNUSED,
             "goldens that their test no longer looks at",
             "Remove them: the same tests with --snapshot-update",
+        ),
+        (
+            Told.PROPOSED,
+            "recordings that wait beside their cassette",
+            "Look at them, take them or throw them away: replay review",
         ),
     ):
         if found := sorted({text for key, text in properties if key == what}):

@@ -19,6 +19,7 @@ from replay.model import Episode, Json, Manifest, Recording
 from replay.reports.terminal import quoted
 
 if TYPE_CHECKING:
+    from replay.episodes.deletion import Doomed
     from replay.episodes.queries import Hit, Summary
     from replay.episodes.store import Incomplete
     from replay.episodes.upkeep import Garbage
@@ -27,8 +28,12 @@ _SHORT = 15
 """Characters of a recording's id that a person is shown; they will do to name it."""
 
 
-def show_list(rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Console) -> None:
-    """Print the episodes, then the recordings that were never ended."""
+def show_list(
+    rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Console, *, filtered: bool
+) -> None:
+    """Print the episodes, *filtered* or all, then the recordings that were never ended."""
+    record = "replay record package.module:function --input FILE --id NAME"
+    nothing = "No episode is so. All: replay list" if filtered else f"No episodes yet: {record}"
     tenants = any(row.tenant for row in rows)
     names = ("episode", "entrypoint", "recordings", "calls", "models", "dollars", "tags")
     table = Table(*(("tenant",) if tenants else ()), box=None)
@@ -45,7 +50,7 @@ def show_list(rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Co
             ", ".join(row.tags),
         ]
         table.add_row(*map(quoted, [row.tenant, *cells] if tenants else cells))
-    out.print(table)
+    out.print(table if rows else nothing)
     for item in incomplete:
         out.print(
             f"\nIncomplete: {quoted(item.episode)}, begun {item.started} by process {item.pid}: "
@@ -117,15 +122,17 @@ def show_episode_json(episode: Episode, recording: Recording, out: Console) -> N
 
 
 def show_hits(hits: Sequence[Hit], out: Console) -> None:
-    """Print the messages that were found, those of one episode together."""
-    last = ""
+    """Print the messages that were found, by episode; what several recordings say is there once."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
     for hit in hits:
-        if hit.episode != last:
-            out.print(f"[bold]{quoted(hit.episode)}[/]")
-            last = hit.episode
         excerpt = " ".join(hit.excerpt.split())
-        out.print(f"  #{hit.step} {hit.role}: {_visible(excerpt)}", **_AS_IT_IS)
-    out.print(f"{len(hits)} messages found.")
+        line = f"  #{hit.step} {hit.role}: {_visible(excerpt)}"
+        found.setdefault((hit.tenant, hit.episode), {})[line] = None
+    for (_, episode), lines in found.items():
+        out.print(f"[bold]{quoted(episode)}[/]")
+        for line in lines:
+            out.print(line, **_AS_IT_IS)
+    out.print(f"{sum(map(len, found.values()))} messages in {len(found)} episodes.")
 
 
 def show_hits_json(hits: Iterable[Hit], out: Console) -> None:
@@ -145,6 +152,13 @@ def show_problems(path: str, problems: Sequence[str], out: Console, *, as_json: 
         out.print(f"{path}: {len(problems)} problems. A backup: replay restore FILE", **_AS_IT_IS)
     else:
         out.print(f"{path}: everything is what it was.", **_AS_IT_IS)
+
+
+def doomed_line(doomed: Doomed) -> str:
+    """Say what goes with an episode."""
+    parts = [f"{doomed.recordings} recordings, {doomed.calls} calls"] if doomed.recordings else []
+    parts += [str(doomed.bundle)] if doomed.bundle else []
+    return f"{doomed.episode}: {' and '.join(parts) or 'no recording'}"
 
 
 def garbage_line(garbage: Garbage, *, dry_run: bool) -> str:

@@ -27,11 +27,20 @@ def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: boo
         return
     table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
     for line in held:
-        table.add_row(*map(escape, (line.name, line.how, line.recorded, line.now)))
+        if line.how != "same":
+            table.add_row(*map(escape, (line.name, line.how, line.recorded, line.now)))
     out.print(table)
-    out.print()
+    out.print(f"same: {_same(held)}\n")
     show_replay(replay, out)
     for moved in replay.moved:
         out.print(f"\n#{moved.step} moved in its {', '.join(moved.change)}:")
         for text in difference_lines(moved.differences, "sent"):
             out.print(escape(text), soft_wrap=True)
+
+
+def _same(held: Sequence[Held]) -> str:
+    """Name what is as it was; packages are only counted."""
+    names = [line.name for line in held if line.how == "same"]
+    told = [name for name in names if not name.startswith("package ")]
+    packages = len(names) - len(told)
+    return ", ".join([*told, *([f"{packages} packages"] if packages else [])]) or "nothing"

@@ -176,8 +176,8 @@ def _timeline(replay: Replay) -> Table:
 
 
 def _figures(replay: Replay) -> str:
-    agreed = replay.outcome.agreed and replay.seconds > 0 and replay.recorded > 0
-    faster = f" ({replay.recorded_seconds / replay.seconds:.1f} times faster)" if agreed else ""
+    agreed = replay.outcome.agreed and min(replay.seconds, replay.recorded_seconds) > 0
+    times = f" ({_times(replay.seconds, replay.recorded_seconds)})" if agreed else ""
     dollars = replay.saved_dollars
     price = "price not known" if dollars is None else f"${dollars:.6f}"
     now, then = replay.seconds * 1000, replay.recorded_seconds * 1000
@@ -185,7 +185,11 @@ def _figures(replay: Replay) -> str:
         [
             f"  calls      {replay.played} of {replay.recorded} played",
             f"  fidelity   {replay.fidelity:.0%} of the recorded bytes served verbatim",
-            f"  time       {now:,.0f} ms now, {then:,.0f} ms recorded{faster}",
+            f"  time       {now:,.0f} ms now, {then:,.0f} ms recorded{times}",
             f"  not spent  {replay.saved_tokens:,} tokens, {price}",
         ]
     )
+
+
+def _times(now: float, then: float) -> str:
+    return f"{then / now:.1f} times faster" if now < then else f"{now / then:.1f} times as long"
