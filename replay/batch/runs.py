@@ -120,7 +120,7 @@ def _has(store: Store, config: Config, episode: str, version: str) -> bool:
 
 def _run(line: str) -> Run:
     if line.startswith("{"):
-        return _from_json(json.loads(line))
+        return _from_json(parsed_json(line))
     episode, *version = line.split()
     if len(version) > 1:
         raise ValueError(f"{line!r} is not `id` or `id version`")

@@ -8,18 +8,16 @@ refuse: lower-case methods, headers as bare text, bodies that are null. Each is 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from replay.canonical import header
 from replay.cassettes.body_text import restored
-from replay.cassettes.coding import Said, decoded, with_length
+from replay.cassettes.coding import Said, decoded, pieces, with_length
 from replay.cassettes.limits import Allowance
 from replay.cassettes.yaml_v1 import UNANSWERED, Facts, Parts
+from replay.instants import MOST, instant
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
-
-MOST = 10**15
-"""What no number in a cassette reaches; in seconds, 30 million years."""
 
 
 def parts(raw: Any, said: Said) -> Parts:
@@ -72,6 +70,8 @@ def built(found: Parts, allowance: Allowance, said: Said) -> Interaction:
     if not failure or (found.status, found.reason) != (UNANSWERED.status, UNANSWERED.reason):
         response = decoded(_response(found), limit=allowance.left, said=said)
         allowance.spend(len(response.body))
+        if sum(chunk.size for chunk in response.chunks) != len(response.body):
+            response = replace(response, chunks=_fitting(response))
     return Interaction(request, response, failure, facts.started, facts.elapsed)
 
 
@@ -84,6 +84,14 @@ def _response(found: Parts) -> Response:
         headers = with_length(headers, len(body))
     chunks = tuple(Chunk(size, at) for size, at in found.facts.chunks)
     return Response(found.status, found.reason, headers, body, chunks)
+
+
+def _fitting(response: Response) -> tuple[Chunk, ...]:
+    """Let the chunks add up to the body, which somebody has edited."""
+    if not response.chunks:
+        return ()
+    cut = pieces(response.body, response.chunks)
+    return tuple(Chunk(len(data), chunk.at) for chunk, data in cut)
 
 
 def _size(body: str | bytes) -> int:
@@ -151,7 +159,7 @@ def _piece(value: Any) -> bytes:
 def _facts(raw: Any) -> Facts:
     failure = raw.get("failure")
     return Facts(
-        began=datetime.fromisoformat(raw["began"]) if "began" in raw else None,
+        began=instant(raw["began"]) if "began" in raw else None,
         request=str(raw.get("request", "")),
         response=str(raw.get("response", "")),
         started=_seconds(raw.get("started", 0.0)),
@@ -162,12 +170,12 @@ def _facts(raw: Any) -> Facts:
 
 
 def _size_told(value: Any) -> int:
-    if not isinstance(value, int) or not 0 <= value < MOST:
+    if type(value) is not int or not 0 <= value < MOST:
         raise ValueError(f"{value!r} is no size of a chunk")
     return value
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float) or not -MOST < value < MOST:
+    if type(value) not in (int, float) or not -MOST < value < MOST:
         raise TypeError(f"{value!r} is no number of seconds")
     return value

@@ -216,7 +216,7 @@ def _read(path: Path) -> Report:
     from replay.batch.report import report_from
 
     try:
-        return report_from(json.loads(path.read_text("utf-8")))
+        return report_from(parsed_json(path.read_text("utf-8")))
     except (OSError, ValueError) as error:
         raise BadShards(f"{path} cannot be read: {error}") from error
 

@@ -187,7 +187,7 @@ def _list(value: Json) -> list[Json]:
 def _shown(response: Response) -> Json:
     if "json" in header(response.headers, "content-type"):
         with suppress(ValueError):
-            return json.loads(response.body)
+            return parsed_json(response.body)
     return body_text(response.body)
 
 

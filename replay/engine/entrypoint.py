@@ -96,8 +96,8 @@ def read_inputs(path: Path) -> dict[str, Json]:
 
     """
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        value = parsed_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
         raise NotJson(f"The input file {path}", str(error)) from error
     if not isinstance(value, dict):
         raise NotJson(f"The input file {path}", "it is not an object of keyword arguments")

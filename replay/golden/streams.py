@@ -102,7 +102,7 @@ def _closed(block: dict[str, Any]) -> Json:
     pieces = block.pop("partial_json", None)
     if pieces:
         try:
-            block["input"] = json.loads(pieces)
+            block["input"] = parsed_json(pieces)
         except ValueError:
             block["input"] = pieces
     return block

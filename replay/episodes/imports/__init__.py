@@ -23,6 +23,7 @@ from replay.cassettes.limits import Allowance
 from replay.cassettes.reading import read_bytes
 from replay.cassettes.redaction import Redactor
 from replay.config import Redaction
+from replay.episodes.checked import BROKEN
 from replay.episodes.folder import read_bundle
 from replay.episodes.imports.exchanges import Exchanges
 from replay.episodes.imports.har import har
@@ -32,8 +33,6 @@ from replay.episodes.store import Store
 from replay.errors import Damaged
 from replay.llm.calls import read_call
 from replay.model import Episode, Interaction, Manifest, Recording
-
-_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 READERS: dict[str, Callable[[list[Any]], Exchanges | None]] = {
     "HAR": har,
@@ -117,7 +116,7 @@ def _exchanges(path: Path, values: list[Any]) -> _Read | None:
             found = reader(values)
             if found is not None:
                 return form, *_built(found)
-        except _BROKEN as error:
+        except BROKEN as error:
             what = f"a {form} file that is broken: {type(error).__name__}: {error}"
             raise Damaged(path, what) from error
     return None
