@@ -1,4 +1,4 @@
-"""Edits that a fuzzer chooses by bytes: values where they do not belong, in an otherwise good file."""
+"""Edits that a fuzzer chooses by bytes: values where they do not belong, in a good file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ODD: tuple[Json, ...] = (
 
 
 def edited(value: Json, data: bytes) -> Json:
-    """Give a copy of *value* in which every three bytes of *data* change one place, or delete it."""
+    """Copy *value*; every three bytes of *data* change one place in it, or delete that."""
     made = json.loads(json.dumps(value))
     for at in range(0, len(data) - 2, 3):
         places = list(_places(made))

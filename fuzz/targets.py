@@ -278,7 +278,7 @@ def stored(data: bytes) -> None:
             if data[at] > 127 and isinstance(odd, str):
                 value = odd.encode("utf-8", "surrogatepass")
             with suppress(IntegrityError):
-                db.execute(f"UPDATE {table} SET {column} = ?", [value])  # noqa: S608 - our own
+                db.execute(f"UPDATE {table} SET {column} = ?", [value])
         for read in (store.summaries, store.incomplete, lambda: store.search("order")):
             with suppress(Damaged):
                 read()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from replay.canonical import content_hash
+from replay.canonical import content_hash, parsed_json
 from replay.config import Config
 from replay.episodes.folder import import_bundle
 from replay.episodes.store import Store

@@ -8,12 +8,11 @@ refuse: lower-case methods, headers as bare text, bodies that are null. Each is 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from replay.canonical import header
 from replay.cassettes.body_text import restored
-from replay.cassettes.coding import Said, decoded, pieces, with_length
+from replay.cassettes.coding import Said, decoded, with_length
 from replay.cassettes.limits import Allowance
 from replay.cassettes.yaml_v1 import UNANSWERED, Facts, Parts
 from replay.instants import MOST, instant
@@ -70,8 +69,6 @@ def built(found: Parts, allowance: Allowance, said: Said) -> Interaction:
     if not failure or (found.status, found.reason) != (UNANSWERED.status, UNANSWERED.reason):
         response = decoded(_response(found), limit=allowance.left, said=said)
         allowance.spend(len(response.body))
-        if sum(chunk.size for chunk in response.chunks) != len(response.body):
-            response = replace(response, chunks=_fitting(response))
     return Interaction(request, response, failure, facts.started, facts.elapsed)
 
 
@@ -84,14 +81,6 @@ def _response(found: Parts) -> Response:
         headers = with_length(headers, len(body))
     chunks = tuple(Chunk(size, at) for size, at in found.facts.chunks)
     return Response(found.status, found.reason, headers, body, chunks)
-
-
-def _fitting(response: Response) -> tuple[Chunk, ...]:
-    """Let the chunks add up to the body, which somebody has edited."""
-    if not response.chunks:
-        return ()
-    cut = pieces(response.body, response.chunks)
-    return tuple(Chunk(len(data), chunk.at) for chunk, data in cut)
 
 
 def _size(body: str | bytes) -> int:
@@ -178,4 +167,5 @@ def _size_told(value: Any) -> int:
 def _seconds(value: Any) -> float:
     if type(value) not in (int, float) or not -MOST < value < MOST:
         raise TypeError(f"{value!r} is no number of seconds")
-    return value
+    seconds: float = value
+    return seconds

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from replay.canonical import parsed_json
 from replay.config import Config
 from replay.engine.apps import is_app, sender
 from replay.engine.own import check_function, check_module

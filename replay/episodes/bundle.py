@@ -216,7 +216,7 @@ def _response(head: Line, received: list[Line]) -> Response:
 def _received(response: Response) -> tuple[list[tuple[Json, Line]], str]:
     """Cut a response body: by its chunks where there are several, else as any body."""
     whole = sum(chunk.size for chunk in response.chunks) == len(response.body)
-    if len(response.chunks) > 1 and whole:
+    if whole and (len(response.chunks) > 1 or (response.chunks and not response.body)):
         start, found = 0, list[tuple[Json, Line]]()
         for chunk in response.chunks:
             piece = response.body[start : start + chunk.size]

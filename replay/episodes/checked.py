@@ -1,4 +1,4 @@
-"""Whether what was read is what the model says: in JSON, and in SQLite, anything may stand anywhere."""
+"""Whether what was read is what the model says: a file may hold anything anywhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def checked(value: _T) -> _T:
         TypeError: something is not; says what.
 
     """
-    for name, fits in _fields(type(value)):
+    kind: Any = type(value)
+    for name, fits in _fields(kind):
         if not fits(found := getattr(value, name)):
             raise TypeError(f"{name} of {type(value).__name__} is {found!r:.60}")
     return value
@@ -52,8 +53,8 @@ def _fits(kind: Any) -> _Fits:  # noqa: PLR0911 - one line a sort of type
         return _tuple_fits(*inner)
     if origin is dict:
         key, item = map(_fits, inner)
-        return lambda value: type(value) is dict and all(
-            key(name) and item(value[name]) for name in value
+        return lambda value: (
+            type(value) is dict and all(key(name) and item(value[name]) for name in value)
         )
     if is_dataclass(kind):
         return lambda value: type(value) is kind and checked(value) is value

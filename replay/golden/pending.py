@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -189,7 +190,7 @@ def _cassettes(config: Config) -> list[Change]:
         same = all(s.drift is Drift.REQUEST and s.what != CALL for s in change.steps)
         adopted = was is not None and same and not change.note
         verb = (
-            f"replay cassettes adopt '{path}'"
+            f"replay cassettes adopt {shlex.quote(str(path))}"
             if adopted
             else "pytest --record-failed --snapshot-update"
         )

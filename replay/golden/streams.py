@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from replay.canonical import parsed_json
 from replay.model import Json
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from replay.canonical import header
+from replay.cassettes.coding import pieces
 from replay.cassettes.files import read_cassette
 from replay.cassettes.healing import built, parts
 from replay.cassettes.limits import Allowance
@@ -32,7 +33,7 @@ from replay.episodes.imports.spans import spans
 from replay.episodes.store import Store
 from replay.errors import Damaged
 from replay.llm.calls import read_call
-from replay.model import Episode, Interaction, Manifest, Recording
+from replay.model import Chunk, Episode, Interaction, Manifest, Recording
 
 READERS: dict[str, Callable[[list[Any]], Exchanges | None]] = {
     "HAR": har,
@@ -89,7 +90,7 @@ def read_recorded(path: Path, rules: Redaction, name: str = "") -> Imported:
     text = read_bytes(path).decode("utf-8", "replace")
     form, interactions, began, healed = _exchanges(path, _values(text)) or _cassette(path)
     redactor = Redactor(rules)
-    clean = tuple(redactor.interaction(interaction) for interaction in interactions)
+    clean = tuple(_fitting(redactor.interaction(item)) for item in interactions)
     calls = [call for call in map(read_call, clean) if call]
     last = max((item.started + item.elapsed for item in clean), default=0.0)
     recording = Recording(
@@ -128,6 +129,16 @@ def _built(found: Exchanges) -> tuple[tuple[Interaction, ...], datetime | None, 
         built(parts(raw, healed.append), allowance, healed.append) for raw in found.exchanges
     ]
     return tuple(interactions), found.began, tuple(healed)
+
+
+def _fitting(interaction: Interaction) -> Interaction:
+    """Let the chunks add up to the body, which somebody may have edited."""
+    response = interaction.response
+    if not response or not response.chunks:
+        return interaction
+    cut = pieces(response.body, response.chunks)
+    chunks = tuple(Chunk(len(data), chunk.at) for chunk, data in cut)
+    return replace(interaction, response=replace(response, chunks=chunks))
 
 
 def _cassette(path: Path) -> _Read:
