@@ -108,8 +108,10 @@ def summary(report: Report) -> str:
     lines = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
     lines += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
     for result in report.failed[:_SHOWN]:
-        lines += ["", f"<details><summary><code>{html.escape(inline(str(result.run)))}</code> {said(result)}</summary>", ""]
-        lines += ["```text", *(visible(line).replace("```", "'''") for line in _lines(result)), "```"]
+        run = html.escape(inline(str(result.run)))
+        lines += ["", f"<details><summary><code>{run}</code> {said(result)}</summary>", ""]
+        told = (visible(line).replace("```", "'''") for line in _lines(result))
+        lines += ["```text", *told, "```"]
         lines.append("</details>")
     if len(report.failed) > _SHOWN:
         lines += ["", f"… and {len(report.failed) - _SHOWN:,} more"]

@@ -136,8 +136,8 @@ def _section(cluster: Cluster) -> str:
     lines = "\n".join(change_lines(cluster.first))
     longest = max((len(run) for run in re.findall(r"`{3,}", lines)), default=2)
     fence = "`" * (longest + 1)
-    title = html.escape(_title(cluster))
-    return f"\n<details><summary><code>{title}</code></summary>\n\n{fence}\n{lines}\n{fence}\n\n</details>\n"
+    title = f"<summary><code>{html.escape(_title(cluster))}</code></summary>"
+    return f"\n<details>{title}\n\n{fence}\n{lines}\n{fence}\n\n</details>\n"
 
 
 def _commands(cluster: Cluster) -> Iterator[str]:

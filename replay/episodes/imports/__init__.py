@@ -150,9 +150,9 @@ def _values(text: str) -> list[Any]:
     """Parse *text* as one JSON value, or as one a line; empty when it is neither."""
     if text.lstrip()[:1] not in ("{", "["):
         return []
-    for pieces in ([text], text.splitlines()):
+    for texts in ([text], text.splitlines()):
         try:
-            return [json.loads(piece) for piece in pieces if piece.strip()]
+            return [json.loads(piece) for piece in texts if piece.strip()]
         except (ValueError, RecursionError):
             continue
     return []
