@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from replay.episodes.exports import export_har
 from replay.episodes.pieces import MOST, pack, unpack
 from replay.episodes.store import Store
 from replay.errors import Damaged, NotJson
+from replay.golden.extension import GoldenExtension
 from replay.golden.pending import Decisions
 from replay.golden.plain import plain
 from replay.golden.shapes import shape_differences
@@ -247,3 +249,12 @@ def test_the_command_says_what_is_wrong(tmp_path, monkeypatch):
     for verb in (["list"], ["show", "deep"], ["run", "deep"], ["review"], ["review", "--json"]):
         done = CliRunner().invoke(main, verb)
         assert isinstance(done.exception, SystemExit), (verb, done.exception)
+
+
+def test_a_golden_of_a_long_name_has_one_that_every_system_takes(tmp_path):
+    """A file system counts bytes, not characters."""
+
+    location = SimpleNamespace(snapshot_name="s" * 150)
+    name = GoldenExtension.get_snapshot_name(test_location=location, index="注" * 60)
+
+    (tmp_path / f"{name}.json.new").write_text("1")

@@ -21,6 +21,8 @@ NAME = "@"
 """What stands between the stem of a test and the name of one of its outputs: no stem holds it."""
 
 _LINES = "<lines>"
+_LONGEST = 80
+"""Bytes of such a name: with a stem and what is added to both, no file system takes many more."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _file_name(name: str) -> str:
     >>> _file_name("reply"), _file_name("a/b"), _file_name("a b")
     ('reply', 'a-b-6d959c', 'a-b-fbd987')
     """
-    plain = re.sub(r"[^\w.\-]+", "-", name)[:60]
+    plain = re.sub(r"[^\w.\-]+", "-", name)[:60].encode()[:_LONGEST].decode("utf-8", "ignore")
     if plain == name:
         return name
     return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}"
