@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from fuzz.edits import ODD, edited
 from fuzz.examples import EXAMPLE
-from replay.canonical import DEPTH, bytes_hash
+from replay.canonical import DEPTH, bytes_hash, content_hash
 from replay.cli import main
 from replay.config import Config
 from replay.episodes import bundle
@@ -18,6 +18,7 @@ from replay.episodes.checked import checked
 from replay.episodes.exports import export_har
 from replay.episodes.pieces import MOST, pack, unpack
 from replay.episodes.store import Store
+from replay.episodes.upkeep import merge
 from replay.errors import Damaged, NotJson
 from replay.golden.extension import GoldenExtension
 from replay.golden.pending import Decisions
@@ -101,6 +102,27 @@ def test_a_listing_of_what_is_no_fact(tmp_path, change):
 
     with Store(tmp_path / "x.db") as store, pytest.raises(Damaged):
         store.summaries()
+
+
+@pytest.mark.parametrize("column", ["id", "tenant"])
+def test_what_is_merged_climbs_nowhere(tmp_path, column):
+    """Names are folders and files: of one that could be none, it is told, and the rest comes."""
+
+    with Store(tmp_path / "theirs.db") as theirs:
+        for name in ("bad", "good"):
+            theirs.add(Episode(name, "m:f", {}))
+        row = ["", "bad", "m:f", "{}", "[]", ""]
+        row[("tenant", "id").index(column)] = "../../x"
+        db = theirs.file.db.conn
+        db.execute(
+            f"UPDATE episode SET {column} = ?, seal = ? WHERE id = 'bad'",
+            ["../../x", content_hash(row)],
+        )
+    with Store(":memory:") as ours:
+        done = merge(ours, tmp_path / "theirs.db")
+
+        assert (done.episodes, len(done.refused), ours.tenants()) == (1, 1, [""])
+        assert "../../x" in done.refused[0]
 
 
 def test_a_pack_is_no_bomb():

@@ -132,7 +132,8 @@ class Store:
             OtherTenant: it belongs to another tenant than this store is open for.
 
         """
-        check_name(episode.id)
+        for name in (episode.id, *filter(None, [self.tenant])):
+            check_name(name)  # a store that is merged has tenants of its own
         if episode.tenant and episode.tenant != self.tenant:
             raise OtherTenant(episode.id, episode.tenant, self.tenant)
         known = self._known(episode.id)

@@ -20,7 +20,7 @@ from replay.episodes.processes import is_running
 from replay.episodes.rows import HEAD, SAID, read_recordings, seal
 from replay.episodes.said import Said
 from replay.episodes.store import Store, case_of
-from replay.errors import Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
+from replay.errors import BadName, Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
 
 _PATIENCE = 2.0
 """Seconds after which a store that others have open is not replaced."""
@@ -153,7 +153,7 @@ def merge(store: Store, source: Path) -> Merged:
                 try:
                     recordings += ours.add(theirs.get(name))
                     episodes += 1
-                except (OtherEpisode, Damaged) as error:
+                except (OtherEpisode, Damaged, BadName) as error:
                     refused.append(str(error))
     return Merged(episodes, recordings, tuple(refused))
 
