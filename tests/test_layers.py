@@ -19,6 +19,7 @@ CORE = (
     "commands",
     "filenames",
     "imports",
+    "instants",
     "spelling",
     "visible",
 )

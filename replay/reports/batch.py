@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -16,6 +17,7 @@ from replay.batch.report import Report, Result, report_json
 from replay.errors import difference_lines
 from replay.model import Kind
 from replay.reports.terminal import quoted
+from replay.visible import in_xml, inline, visible
 
 _SHOWN = 20
 
@@ -69,7 +71,8 @@ def show_batch(report: Report, out: Console) -> None:
 
 def batch_json(report: Report) -> str:
     """Write *report* for machines."""
-    return json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def junit(report: Report) -> str:
@@ -89,13 +92,13 @@ def junit(report: Report) -> str:
             suite,
             "testcase",
             classname="replay",
-            name=str(result.run),
+            name=in_xml(inline(str(result.run))),
             time=f"{result.seconds:.3f}",
         )
         if result.place in failed:
             tag = "error" if result.exit_code == 2 else "failure"
             child = Xml.SubElement(case, tag, message=said(result), type=result.outcome.kind)
-            child.text = "\n".join(map(_printable, _lines(result)))
+            child.text = in_xml(visible("\n".join(_lines(result))))
     Xml.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(suite, "unicode") + "\n"
 
@@ -105,8 +108,10 @@ def summary(report: Report) -> str:
     lines = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
     lines += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
     for result in report.failed[:_SHOWN]:
-        lines += ["", f"<details><summary><code>{result.run}</code> {said(result)}</summary>", ""]
-        lines += ["```text", *(line.replace("```", "'''") for line in _lines(result)), "```"]
+        run = html.escape(inline(str(result.run)))
+        lines += ["", f"<details><summary><code>{run}</code> {said(result)}</summary>", ""]
+        told = (visible(line).replace("```", "'''") for line in _lines(result))
+        lines += ["```text", *told, "```"]
         lines.append("</details>")
     if len(report.failed) > _SHOWN:
         lines += ["", f"… and {len(report.failed) - _SHOWN:,} more"]
@@ -133,8 +138,3 @@ def _lines(result: Result) -> list[str]:
     outcome = result.outcome
     shown = difference_lines(outcome.differences, "now") if outcome.what == "output" else []
     return [*outcome.detail.splitlines(), *shown]
-
-
-def _printable(text: str) -> str:
-    """Leave out what XML cannot hold."""
-    return "".join(c for c in text if c.isprintable() or c == "\t")
