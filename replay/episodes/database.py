@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -121,10 +122,11 @@ class File:
 
     def hint(self) -> str:
         """Say what to do about a damaged store."""
+        path, aside = shlex.quote(str(self.path)), shlex.quote(f"{self.path}.damaged")
         return (
             "What is damaged: replay verify. A backup brings it back: replay restore FILE. Or "
             "move it away, and have what was exported: "
-            f"mv {self.path} {self.path}.damaged; replay import episodes/*.jsonl"
+            f"mv {path} {aside}; replay import episodes/*.jsonl"
         )
 
     def _to_write(self) -> sqlite3.Connection:
