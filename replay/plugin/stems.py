@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options to pytest's."""
     parser.getgroup("golden-replay").addoption(
         "--golden-stems",
-        help=SUPPRESS,  # for `orphans`: a file for each test's stem, after `golden`, `vcr` or `test`
+        help=SUPPRESS,  # for `orphans`: a file for stems, each after `golden`, `vcr` or `test`
     )
 
 
