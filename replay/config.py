@@ -232,11 +232,18 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
         share = _value(float, _from_text(float, sample), "REPLAY_SAMPLE")
         settings["service"] = replace(settings.get("service", Service()), sample=share)
     if settings.get("engine", "vcrpy") not in ENGINES:
-        raise BadSetting("tool.replay.engine", settings["engine"], " or ".join(ENGINES))
+        name = "REPLAY_ENGINE" if engine else "tool.replay.engine"
+        raise BadSetting(name, settings["engine"], " or ".join(ENGINES))
     config = Config(**settings)
     if config.service.sample > 1:
-        raise BadSetting("tool.replay.service.sample", config.service.sample, "a share, 0 to 1")
+        name = "REPLAY_SAMPLE" if sample else "tool.replay.service.sample"
+        raise BadSetting(name, config.service.sample, "a share, 0 to 1")
     return config
+
+
+def records(environ: Mapping[str, str]) -> bool:
+    """Whether code and services may be recorded; a REPLAY_RECORD that says neither stops them."""
+    return _SWITCHES.get((environ.get("REPLAY_RECORD") or "on").lower(), False)
 
 
 def staged(config: Config, environ: Mapping[str, str], options: Mapping[str, str]) -> Config:

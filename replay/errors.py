@@ -869,8 +869,24 @@ def _closest_lines(closest: Closest | None) -> list[str]:
     return [
         f"Closest is #{closest.step}{played}; it differs in its {' and '.join(closest.change)}:",
         *difference_lines(closest.differences, "sent"),
-        *(_ELSEWHERE if closest.change == ("address",) else ()),
+        *(_address_lines(closest.differences) if closest.change == ("address",) else ()),
     ]
+
+
+def _address_lines(differences: Iterable[Difference]) -> Iterable[str]:
+    """Say what makes requests differ in their address alone: another host, or parameters."""
+    places = {difference.path: difference for difference in differences}
+    names = [path.removeprefix("query.") for path in places if path.startswith("query.")]
+    if len(names) == len(places):
+        return (
+            f"If that never matters: ignore_query = {inline(str(names))} in [tool.replay.match].",
+        )
+    url = places.get("url")
+    return _ELSEWHERE if url and _host(url.recorded) != _host(url.now) else ()
+
+
+def _host(url: object) -> str:
+    return str(url).partition("://")[2].partition("/")[0]
 
 
 def _both(recorded: object, now: object, was: str, word: str) -> list[str]:

@@ -408,7 +408,11 @@ ONE = cassette([item(WHOLE)])
         (b"version: 1\ninteractions:\n- a\x00b\n", "not YAML: control characters", 3),
         (b"name: something else\n", "not a cassette: it holds name", 0),
         (b"just words", "not a cassette", 0),
-        (b"version: 1\ninteractions:\n- request: {}\n", "interaction 1 is not one", 3),
+        (
+            b"version: 1\ninteractions:\n- request: {}\n",
+            "interaction 1 is not one: it has no 'response'",
+            3,
+        ),
         (b"version: 1\ninteractions: 5\n", "not a cassette", 0),
         (b"a: 1\nversion: 2\ninteractions: []\n", "its format is version 2, known is 1", 2),
         (b"version: 1\ninteractions: []\n---\na: 1\n", "not YAML: it holds more than one", 3),

@@ -12,6 +12,7 @@ from replay.config import (
     Staging,
     Subprocesses,
     load_config,
+    records,
     staged,
 )
 from replay.errors import BadSetting, NotToml, UnknownSetting
@@ -119,12 +120,39 @@ def test_share_of_recorded_runs_can_be_named_by_the_environment(tmp_path):
     assert load_config(tmp_path, {"REPLAY_SAMPLE": "0.25"}).service.sample == 0.25
 
 
-@pytest.mark.parametrize("value", ["many", "1.5", "-1", "nan"])
-def test_share_of_recorded_runs_is_one(tmp_path, value):
-    """From nothing to all of them."""
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REPLAY_SAMPLE", "many"),
+        ("REPLAY_SAMPLE", "1.5"),
+        ("REPLAY_SAMPLE", "-1"),
+        ("REPLAY_SAMPLE", "nan"),
+        ("REPLAY_ENGINE", "betamax"),
+    ],
+)
+def test_a_wrong_variable_is_told_as_such(tmp_path, name, value):
+    """A share goes from nothing to all of them; there are two engines."""
 
-    with pytest.raises(BadSetting):
-        load_config(tmp_path, {"REPLAY_SAMPLE": value})
+    with pytest.raises(BadSetting, match=rf"^{name} = .* \(from the environment\)"):
+        load_config(tmp_path, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("on", True),
+        ("TRUE", True),
+        ("", True),
+        ("off", False),
+        ("0", False),
+        ("no", False),
+        ("disabled", False),
+    ],
+)
+def test_what_does_not_say_that_it_records_does_not(said, meant):
+    """What services keep is other people's: a word that is not known is no leave."""
+
+    assert records({"REPLAY_RECORD": said}) is meant
 
 
 @pytest.mark.parametrize(

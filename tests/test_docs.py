@@ -202,6 +202,7 @@ FILES = {
     "x.json": json.dumps(CASSETTE),
     "fixtures/refund.json": json.dumps(CASSETTE),
     "fixtures/invoice.json": json.dumps(CASSETTE),
+    "tests/cassettes/test_refund/test_it.yaml": json.dumps(CASSETTE),
     "session.har": json.dumps({"log": {"version": "1.2", "entries": [HAR]}}),
     "requests.jsonl": json.dumps({"request": SAID, "response": ANSWERED}),
     "traces.jsonl": json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]}),

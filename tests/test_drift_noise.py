@@ -2,6 +2,7 @@
 
 import random
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -147,6 +148,19 @@ def test_staleness_names_age_moved_aliases_and_retired_models():
         "gpt-4o answered as gpt-4o-2024-08-06, later as gpt-4o-2024-11-20: b" in stale.sentences()
     )
     assert "older than 90 days: a" in stale.sentences()
+
+
+def test_another_model_that_was_asked_for_moves_no_alias():
+    """The requests of such a recording are as the program made them: they name the alias."""
+
+    stale = Staleness(date(2026, 6, 1), max_age_days=0)
+    stale.add("b", run(call()))
+    answered = call()
+    body = answered.response.body.replace(b"gpt-4o-2024-08-06", b"gpt-4.1-2025-04-14")
+    other = run(replace(answered, response=replace(answered.response, body=body)))
+    stale.add("b", replace(other, manifest=replace(other.manifest, further="free-running")))
+
+    assert stale.sentences() == ()
 
 
 def test_the_extra_that_tells_noise_is_named_where_it_is_missing(monkeypatch):

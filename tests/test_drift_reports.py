@@ -146,6 +146,29 @@ def test_episodes_compare_the_newest_version_with_the_one_before():
     assert (missing.exit_code, "has no recording 'b'. There is:" in missing.output) == (2, True)
 
 
+def test_nothing_to_compare_is_no_agreement():
+    """Episodes that were recorded once, or none at all."""
+
+    none = drift("--all")
+    with Store(Path("episodes/episodes.db")) as store:
+        store.add(
+            Episode("single", "program:main", {}, (run(call(), clock="2026-01-01T00:00:00+00:00"),))
+        )
+    single = drift("--all", "--fail-on", "output")
+
+    assert (none.exit_code, none.output.splitlines()[0]) == (
+        2,
+        "None of 0 episodes has recordings of two versions to be compared.",
+    )
+    assert (single.exit_code, single.output.splitlines()) == (
+        2,
+        [
+            "None of 1 episodes has recordings of two versions to be compared.",
+            "Record one again: replay record --from EPISODE",
+        ],
+    )
+
+
 def test_two_recordings_of_one_model_are_compared():
     """What did recording again change? The last against those before, or any two by id."""
 

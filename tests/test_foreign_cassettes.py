@@ -453,6 +453,14 @@ def test_the_command_converts_and_overwrites_nothing(tmp_path):
     assert old.exists()
 
 
+def test_a_folder_is_not_converted(tmp_path):
+    """Other verbs take one; here its files would need names."""
+
+    done = CliRunner().invoke(main, ["cassettes", "convert", str(tmp_path)])
+
+    assert (done.exit_code, f"'{tmp_path}' is a directory." in done.output) == (2, True)
+
+
 def test_a_conversion_in_place_has_to_be_asked_for(path):
     """A file that has the right name already is not replaced by the way."""
 

@@ -387,7 +387,7 @@ def test_orphans_are_listed_and_deleted(playing):
     """A cassette that no golden test plays any more."""
 
     orphan = playing.root / "cassettes/gone.yaml"
-    orphan.write_text("version: 1\ninteractions: []\n")
+    orphan.write_text("# Recorded by golden-replay.\nversion: 1\ninteractions: []\n...\n")
     listed = playing.replay("cassettes", "orphans")
     deleted = playing.replay("cassettes", "orphans", "--delete")
     again = playing.replay("cassettes", "orphans")
@@ -395,6 +395,33 @@ def test_orphans_are_listed_and_deleted(playing):
     assert [listed.returncode, deleted.returncode, again.returncode] == [1, 0, 0], listed.stderr
     assert listed.stdout.split() == [str(orphan)]
     assert not orphan.exists()
+
+
+def test_cassettes_of_vcr_tests_are_no_orphans(playing):
+    """Another tool's in the same folder, under any name; and one of ours that a vcr test plays."""
+
+    folder = playing.root / "cassettes"
+    (folder / "by_hand.yaml").write_text("interactions: []\nversion: 1\n")
+    for name in ("test_marked", "other", "further", "TestIt.test_it"):
+        text = "# Recorded by golden-replay.\nversion: 1\ninteractions: []\n...\n"
+        (folder / f"{name}.yaml").write_text(text)
+    marked = """
+        import pytest
+
+        @pytest.mark.vcr("further.yaml")
+        def test_marked(): ...
+
+        @pytest.mark.vcr
+        @pytest.mark.default_cassette("other.yaml")
+        def test_named(): ...
+
+        class TestIt:
+            @pytest.mark.vcr
+            def test_it(self): ...
+    """
+    done = playing.write("test_vcr.py", textwrap.dedent(marked)).replay("cassettes", "orphans")
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_orphans_are_not_guessed(playing):

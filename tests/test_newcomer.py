@@ -53,6 +53,29 @@ def test_recorded_against_another_host():
         "    recorded: 'http://127.0.0.1:8377/v1/responses'",
         "    sent:     'https://api.openai.com/v1/responses'",
     ]
+    assert "is a variable that names it, such as OPENAI_BASE_URL" in str(miss.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "hints"),
+    [
+        (
+            "/orders/1?key=a",
+            ["If that never matters: ignore_query = ['key'] in [tool.replay.match]."],
+        ),
+        ("/orders/2", []),
+    ],
+)
+def test_another_parameter_or_path_is_no_other_host(sent, hints):
+    """What differs on the same host is no variable's doing."""
+
+    asked = Request("GET", "http://127.0.0.1:8377/orders/1", (), b"")
+    tape = Tape([Interaction(asked, Response(200, "OK", ()))])
+
+    with pytest.raises(CassetteMiss) as miss:
+        tape.answer(Request("GET", f"http://127.0.0.1:8377{sent}", (), b""))
+
+    assert hints == str(miss.value).splitlines()[5:]
 
 
 REPLAY = Replay(

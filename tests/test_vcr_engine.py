@@ -51,6 +51,14 @@ def test_stock_vcrpy_plays_what_the_engine_recorded(vcr_project):
     assert done.returncode == 0, done.stdout
 
 
+def test_vcr_tests_need_no_syrupy(vcr_project):
+    """Another plugin may have its options: who has no golden tests can leave it out."""
+
+    done = vcr_project.pytest("-q", "--block-network", "-p", "no:syrupy")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("mode", ["rewrite"])
 def test_rewriting_replaces_the_cassette(vcr_project, mode):
     """When the test passed; what is no longer sent is gone."""

@@ -16,13 +16,14 @@ from replay.cassettes.compiled import WORTH_IT, Compiled, cache_folder
 from replay.cassettes.reading import OWN, CassetteFile, Source, read_bytes, read_source
 from replay.cassettes.rewriting import New, Unwritable, rewritten
 from replay.cassettes.scanner import guard
-from replay.cassettes.yaml_v1 import silence
+from replay.cassettes.yaml_v1 import MARK, silence
 from replay.errors import Damaged, NotWritten
 from replay.model import Interaction
 
 __all__ = [
     "CassetteFile",
     "add_to_cassette",
+    "is_own",
     "locked",
     "read_cassette",
     "write_anew",
@@ -53,6 +54,12 @@ def read_cassette(path: Path, *, cache: Path | None = None) -> CassetteFile:
         found = read_source(path, data).file()
         compiled.keep(data, found)
     return found
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether it was golden-replay that began the cassette at *path*."""
+    with path.open("rb") as file:
+        return file.readline().rstrip() == MARK.rstrip().encode()
 
 
 def write_cassette(path: Path, interactions: Iterable[Interaction], began: datetime | None) -> None:

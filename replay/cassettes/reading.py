@@ -158,7 +158,12 @@ def _any(path: Path, text: str, packed: bool) -> Source:
                 path, f"{error}, in interaction {heard.number}", _line(document, item)
             ) from error
         except _BROKEN as error:
-            what = f"interaction {heard.number} is not one: {type(error).__name__}: {error}"
+            why = (
+                f"it has no {error}"
+                if isinstance(error, KeyError)
+                else f"{type(error).__name__}: {error}"
+            )
+            what = f"interaction {heard.number} is not one: {why}"
             raise Damaged(path, what, _line(document, item)) from error
     return Source(
         text, packed, form, tuple(interactions), tuple(begins), tuple(heard.healed), document.value

@@ -12,6 +12,8 @@ import click
 from replay.cli.context import end_with_orphans
 from replay.config import Config
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.group("cassettes")
 def cassettes() -> None:
@@ -43,7 +45,7 @@ def check(paths: tuple[Path, ...], as_json: bool, verbose: bool) -> NoReturn:
 
 
 @cassettes.command("convert")
-@click.argument("files", nargs=-1, required=True, type=Path)
+@click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option(
     "--to",
     "folder",
@@ -79,7 +81,8 @@ def scan(config: Config, paths: tuple[Path, ...], fix: bool, as_json: bool) -> N
     Look for secrets in the cassettes in PATHS, which may be from before there was redaction.
 
     Says where each stands and of what kind it is, never what it is. Exit codes: 0 none (or all
-    replaced), 1 found, 2 a file could not be read.
+    replaced), 1 found, 2 a file could not be read. Masks are not reported; in a file that is
+    fixed, those in a secret's place become placeholders as well.
 
     \b
       replay cassettes scan cassettes tests/cassettes
@@ -120,7 +123,8 @@ def orphans(config: Config, delete: bool) -> NoReturn:
     """
     List the cassettes that no golden test plays; exit 1 if there are any.
 
-    Asks pytest to collect all tests, and runs none.
+    Asks pytest to collect all tests, and runs none. Cassettes that another tool recorded, or that
+    a test marked `vcr` plays, are left alone.
 
     \b
       replay cassettes orphans

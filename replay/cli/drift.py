@@ -151,13 +151,18 @@ def _episodes(
             _refuse_paths([name for name in every if name not in there])
         else:
             every = [one.id for one in store.summaries(Filter(tags=options["tags"]))]
+        compared = False
         for name in every:
             try:
                 yield sides(store.get(name), options["before"], options["after"], config.versions)
+                compared = True
             except (NothingToCompare, UnknownVersion, AmbiguousVersion) as error:
                 if names:
                     raise
-                yield LeftOut(name, str(error).splitlines()[0])
+                yield LeftOut(name, str(error).splitlines()[0].rstrip("."))
+        if not (compared or damaged):
+            what = f"None of {len(every)} episodes has recordings of two versions to be compared."
+            raise NothingToCompare(what, "Record one again: replay record --from EPISODE")
 
 
 def _write(report: Report, passed: Iterable[Any], options: dict[str, Any]) -> None:

@@ -58,7 +58,8 @@ class Staleness:
     """
     Gathers which recordings do not stand for what is live now; one cause is one sentence.
 
-    An alias answers with another id than it did, a model is retired, a recording is older than
+    An alias answers with another id than it did (where it was asked for, not another model in its
+    place), a model is retired, a recording is older than
     *max_age_days* (0: no limit).
     """
 
@@ -71,7 +72,7 @@ class Staleness:
     def add(self, name: str, recording: Recording) -> None:
         """Take in one recording; the older ones of a run first."""
         for asked, model in _models(recording):
-            if model:
+            if model and not recording.manifest.further:
                 self._answered[name, asked][model] = None
             if is_retired(model or asked):
                 self._retired[model or asked].append(name)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from replay.cassettes.routing import is_recorded, keep_patched, unrecorded, using
 from replay.cassettes.tape import failure
-from replay.config import Config, load_config
+from replay.config import Config, load_config, records
 from replay.engine.background import Loss, RecordingStats, ServiceRun, Writer
 from replay.engine.unrecorded import log_once, telling
 from replay.model import Failure
@@ -66,8 +66,7 @@ class Recorder:
     @property
     def is_off(self) -> bool:
         """Whether nothing is recorded here: by REPLAY_RECORD, or because something else does."""
-        off = os.environ.get("REPLAY_RECORD", "on").lower() in ("0", "off", "false")
-        return off or is_recorded()
+        return not records(os.environ) or is_recorded()
 
     def prepare(self) -> None:
         """Do before the first run what takes long; what goes wrong will go wrong there too."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from replay.cassettes.files import is_own
 from replay.config import Config
 from replay.errors import NotCollected
 from replay.golden.extension import NAME
@@ -21,15 +22,18 @@ _README = "README.md"
 
 def find_orphans(config: Config) -> list[Path]:
     """
-    List the cassettes whose stem no collected golden test has.
+    List the cassettes of ours whose stem no collected golden test has.
+
+    What another tool wrote into the same folder is for that tool's tests, which may name it in any
+    way; so is what a test marked `vcr` plays, whoever wrote it.
 
     Raises:
         NotCollected: a test module fails to import, so its tests are not known.
 
     """
-    stems = {stem for kind, stem in _collected(config.root) if kind == "golden"}
-    folder = config.path(config.cassettes)
-    return [path for path in sorted(folder.glob("*.yaml")) if path.stem not in stems]
+    stems = {stem for kind, stem in _collected(config.root) if kind in {"golden", "vcr"}}
+    there = sorted(config.path(config.cassettes).glob("*.yaml"))
+    return [path for path in there if path.stem not in stems and is_own(path)]
 
 
 def find_orphan_goldens(config: Config) -> list[Path]:
@@ -40,7 +44,7 @@ def find_orphan_goldens(config: Config) -> list[Path]:
         NotCollected: a test module fails to import, so its tests are not known.
 
     """
-    stems = {stem for _, stem in _collected(config.root)}
+    stems = {stem for kind, stem in _collected(config.root) if kind != "vcr"}
     there = _goldens(config.path(config.golden))
     return sorted(path for stem, paths in there.items() if stem not in stems for path in paths)
 

@@ -14,7 +14,7 @@ def pytest_configure(config: pytest.Config) -> None:
     What a test sends to an app through a test client is no traffic of the service, and would end in
     the project's store. Who wants it there says so: REPLAY_RECORD=on.
     """
-    if "REPLAY_RECORD" not in os.environ:
+    if not os.environ.get("REPLAY_RECORD"):
         patch = pytest.MonkeyPatch()
         patch.setenv("REPLAY_RECORD", "off")
         config.add_cleanup(patch.undo)

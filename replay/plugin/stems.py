@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from replay.plugin.marks import is_function, is_golden
+from replay.plugin.vcr import vcr_stems
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options to pytest's."""
     parser.getgroup("golden-replay").addoption(
         "--golden-stems",
-        help=SUPPRESS,  # for `orphans`: a file for each test's stem, after `golden` or `test`
+        help=SUPPRESS,  # for `orphans`: a file for stems, each after `golden`, `vcr` or `test`
     )
 
 
@@ -41,6 +42,6 @@ def _check(golden: list[pytest.Item]) -> None:
 def _write(file: Path, items: list[pytest.Item]) -> None:
     from replay.golden.stem import stem_of
 
-    kinds = ("golden" if is_golden(item) else "test" for item in items)
-    lines = (f"{kind} {stem_of(item)}\n" for kind, item in zip(kinds, items, strict=True))
+    lines = [f"{'golden' if is_golden(item) else 'test'} {stem_of(item)}\n" for item in items]
+    lines += [f"vcr {stem}\n" for item in items for stem in vcr_stems(item)]
     file.write_text("".join(lines), "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,3 +53,19 @@ def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
         rewrites=config.stash.get(_REWRITES, False),
         passed=lambda: last_passed(config),
     )
+
+
+def vcr_stems(item: pytest.Item) -> list[str]:
+    """Name the cassettes that *item* plays by its `vcr` marks; a fixture may say otherwise."""
+    marks = list(item.iter_markers("vcr"))
+    if not marks:
+        return []
+    from pytest_recording.plugin import get_default_cassette_name
+
+    own = item.get_closest_marker("default_cassette")
+    usual = get_default_cassette_name(getattr(item, "cls", None), item.name)
+    further = [name for mark in marks for name in mark.args]
+    return [
+        Path(name).name.removesuffix(".yaml")
+        for name in [*(own.args if own else [usual]), *further]
+    ]
