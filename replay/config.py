@@ -305,7 +305,7 @@ def _read(kind: type[Any], table: Any, name: str) -> dict[str, Any]:
     known = [f.name for f in fields(kind) if f.name != "root"]
     for key in table:
         if key not in known:
-            raise UnknownSetting(f"{name}.{key}", known)
+            raise UnknownSetting(f"{name}.{key}", tuple(known))
     return {key: _value(hints[key], value, f"{name}.{key}") for key, value in table.items()}
 
 

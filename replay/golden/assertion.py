@@ -14,7 +14,8 @@ from replay.atomic import drop_proposal, proposal, write_atomic
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
 from replay.config import Config
-from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption, difference_lines
+from replay.contrast import difference_lines
+from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption
 from replay.golden.differences import value_differences
 from replay.golden.extension import (
     GoldenExtension,

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from replay.batch.report import Report, Result, report_json
-from replay.errors import difference_lines
+from replay.contrast import difference_lines
 from replay.model import Kind
 from replay.reports.terminal import quoted
 

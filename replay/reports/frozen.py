@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from replay.contrast import difference_lines
 from replay.engine.frozen import Held
 from replay.engine.replayer import Replay
-from replay.errors import difference_lines
 from replay.reports.result import result_json
 from replay.reports.terminal import show_replay
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from replay.errors import difference_lines
+from replay.contrast import difference_lines
 from replay.model import Kind
 from replay.visible import inline, uncommanding, visible
 
