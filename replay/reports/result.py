@@ -11,14 +11,10 @@ from replay.model import Json
 SCHEMA = 1
 
 
-def result_json(replay: Replay) -> str:
+def result_json(replay: Replay, **more: Json) -> str:
     """Write *replay* for machines; seconds are under `time`, dollars a decimal string or null."""
-    return json.dumps(_result(replay), indent=2)
-
-
-def _result(replay: Replay) -> Json:
     dollars = replay.saved_dollars
-    return {
+    found = {
         "schema": SCHEMA,
         "episode": replay.episode,
         "recording": replay.recording,
@@ -35,3 +31,4 @@ def _result(replay: Replay) -> Json:
         "changes": [asdict(change) for change in replay.changes],
         "time": {"now": replay.seconds, "recorded": replay.recorded_seconds},
     }
+    return json.dumps(found | more, indent=2)
