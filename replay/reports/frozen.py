@@ -13,7 +13,7 @@ from replay.contrast import difference_lines
 from replay.engine.frozen import Held
 from replay.engine.replayer import Replay
 from replay.reports.result import result_json
-from replay.reports.terminal import show_replay
+from replay.reports.terminal import AS_IT_IS, show_replay
 
 
 def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: bool) -> None:
@@ -21,7 +21,7 @@ def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: boo
     if as_json:
         moved = [asdict(item) for item in replay.moved]
         found = result_json(replay, moved=moved, manifest=[asdict(line) for line in held])
-        out.print(found, soft_wrap=True, markup=False)
+        out.print(found, **AS_IT_IS)
         return
     table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
     for line in held:

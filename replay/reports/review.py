@@ -15,6 +15,7 @@ from rich.markup import escape
 from replay.golden.changes import Change, Cluster, Spent, Step
 from replay.golden.differences import word_diff
 from replay.model import Json
+from replay.reports.terminal import show_json
 from replay.visible import visible
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def change_lines(change: Change) -> Iterator[str]:
 
 def show_changes_json(clusters: Iterable[Cluster], out: Console) -> None:
     """Print all clusters as one JSON object."""
-    out.print(json.dumps(_json(clusters), indent=2), soft_wrap=True, markup=False)
+    show_json(_json(clusters), out)
 
 
 def markdown(clusters: Sequence[Cluster], *, base: str = "", limit: int = _COMMENT) -> str:

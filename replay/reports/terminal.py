@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.contrast import difference_lines
-from replay.model import Kind
+from replay.model import Json, Kind
 from replay.visible import inline, uncommanding, visible
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from replay.cassettes.cleaning import FileScan
     from replay.cassettes.conversion import Converted
     from replay.engine.replayer import Replay
+
+AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "markup": False}
+"""How a line is printed that is no prose of ours: not folded, and no markup."""
 
 _PLAIN_WIDTH = 110
 _SHOWN_CHANGES = 5
@@ -65,6 +68,11 @@ def quoted(text: str) -> str:
     return escape(inline(text))
 
 
+def show_json(value: Json, out: Console, *, indent: int | None = 2) -> None:
+    """Print *value* for machines."""
+    out.print(json.dumps(value, indent=indent), **AS_IT_IS)
+
+
 def show_replay(replay: Replay, out: Console) -> None:
     """Print the timeline of a replay, its outcome, and what it saved."""
     out.print(f"[bold]{quoted(replay.episode)}[/] · recording {replay.recording[:15]}\n")
@@ -92,7 +100,7 @@ def show_checks_json(checks: Iterable[FileCheck], out: Console) -> bool:
     every = True
     for check in checks:
         every &= check.whole
-        out.print(json.dumps(asdict(check)), soft_wrap=True, markup=False)
+        show_json(asdict(check), out, indent=None)
     return every
 
 
@@ -132,7 +140,7 @@ def show_scans_json(scans: Iterable[FileScan], out: Console) -> int:
     code = 0
     for scan in scans:
         code = max(code, scan.exit_code)
-        out.print(json.dumps(asdict(scan)), soft_wrap=True, markup=False)
+        show_json(asdict(scan), out, indent=None)
     return code
 
 
