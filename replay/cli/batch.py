@@ -244,8 +244,9 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
     """Show the report, write what was asked for, and leave."""
     from dataclasses import replace
 
-    from replay.reports.batch import batch_json, junit, show_batch, summary
+    from replay.reports.batch import batch_json, show_batch, summary
     from replay.reports.batch_html import batch_html
+    from replay.reports.junit import batch_junit
     from replay.reports.terminal import console
 
     if options["fail_on"] is not None:
@@ -256,7 +257,7 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
     if options["html"]:
         write_atomic(options["html"], batch_html(report))
     if options["junit"]:
-        write_atomic(options["junit"], junit(report))
+        write_atomic(options["junit"], batch_junit(report))
     if github := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(github).open("a", encoding="utf-8") as file:
             file.write(summary(report))

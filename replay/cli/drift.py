@@ -163,9 +163,9 @@ def _episodes(
 def _write(report: Report, passed: Iterable[Any], options: dict[str, Any]) -> None:
     from replay.reports.drift_html import drift_html
     from replay.reports.drift_json import drift_json
-    from replay.reports.drift_junit import drift_junit
     from replay.reports.drift_markdown import drift_markdown
     from replay.reports.drift_terminal import show_drift
+    from replay.reports.junit import drift_junit
     from replay.reports.terminal import console
 
     passed = tuple(passed)

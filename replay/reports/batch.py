@@ -1,4 +1,4 @@
-"""What a person sees of a batch, in the terminal and on GitHub; and JUnit's XML for machines."""
+"""What a person sees of a batch, in the terminal and on GitHub."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Self
-from xml.etree import ElementTree as Xml
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -60,7 +59,7 @@ def show_batch(report: Report, out: Console) -> None:
     out.print(table)
     for result in report.failed[:_SHOWN]:
         out.print(f"\n[bold]{quoted(str(result.run))}[/]  {said(result)}")
-        for line in _lines(result):
+        for line in lines(result):
             out.print(f"  {quoted(line)}", soft_wrap=True)
     if len(report.failed) > _SHOWN:
         out.print(f"\n… and {len(report.failed) - _SHOWN:,} more (--json FILE has all)")
@@ -72,45 +71,17 @@ def batch_json(report: Report) -> str:
     return json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
 
 
-def junit(report: Report) -> str:
-    """Write *report* as JUnit's XML; what could not be told is an error, what drifted a failure."""
-    failed = {result.place for result in report.failed}
-    errors = sum(result.exit_code == 2 for result in report.failed)
-    suite = Xml.Element(
-        "testsuite",
-        name="replay batch",
-        tests=str(len(report.results)),
-        failures=str(len(failed) - errors),
-        errors=str(errors),
-        time=f"{sum(result.seconds for result in report.results):.3f}",
-    )
-    for result in report.results:
-        case = Xml.SubElement(
-            suite,
-            "testcase",
-            classname="replay",
-            name=str(result.run),
-            time=f"{result.seconds:.3f}",
-        )
-        if result.place in failed:
-            tag = "error" if result.exit_code == 2 else "failure"
-            child = Xml.SubElement(case, tag, message=said(result), type=result.outcome.kind)
-            child.text = "\n".join(map(_printable, _lines(result)))
-    Xml.indent(suite)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(suite, "unicode") + "\n"
-
-
 def summary(report: Report) -> str:
     """Write *report* as Markdown, for the summary of a GitHub job."""
-    lines = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
-    lines += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
+    found = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
+    found += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
     for result in report.failed[:_SHOWN]:
-        lines += ["", f"<details><summary><code>{result.run}</code> {said(result)}</summary>", ""]
-        lines += ["```text", *(line.replace("```", "'''") for line in _lines(result)), "```"]
-        lines.append("</details>")
+        found += ["", f"<details><summary><code>{result.run}</code> {said(result)}</summary>", ""]
+        found += ["```text", *(line.replace("```", "'''") for line in lines(result)), "```"]
+        found.append("</details>")
     if len(report.failed) > _SHOWN:
-        lines += ["", f"… and {len(report.failed) - _SHOWN:,} more"]
-    return "\n".join(lines) + "\n"
+        found += ["", f"… and {len(report.failed) - _SHOWN:,} more"]
+    return "\n".join(found) + "\n"
 
 
 def summed(report: Report) -> str:
@@ -129,12 +100,8 @@ def said(result: Result) -> str:
     return f"{outcome.kind}{at}{what}{wanted}"
 
 
-def _lines(result: Result) -> list[str]:
+def lines(result: Result) -> list[str]:
+    """Say all that there is to say of how a run ended."""
     outcome = result.outcome
     shown = difference_lines(outcome.differences, "now") if outcome.what == "output" else []
     return [*outcome.detail.splitlines(), *shown]
-
-
-def _printable(text: str) -> str:
-    """Leave out what XML cannot hold."""
-    return "".join(c for c in text if c.isprintable() or c == "\t")
