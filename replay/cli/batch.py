@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from replay.atomic import write_atomic
+from replay.cli.context import summarize, together
 from replay.config import Config
 from replay.errors import BadShards, MissingExtra
 from replay.model import Kind
@@ -62,30 +63,26 @@ def _kinds(text: str) -> tuple[Kind, ...]:
     return tuple(map(Kind, names))
 
 
-def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a verb that ends in a report."""
-    options = (
-        click.option("--junit", type=Path, metavar="FILE", help="Write JUnit's XML to this file."),
-        click.option(
-            "--html", type=Path, metavar="FILE", help="Write the report as one page to this file."
-        ),
-        click.option(
-            "--json",
-            "as_json",
-            type=Path,
-            metavar="FILE",
-            help="Write the report as JSON to this file.",
-        ),
-        click.option(
-            "--fail-on",
-            type=_kinds,
-            metavar="OUTCOMES",
-            help="Outcomes that make this fail, such as FAILED,UNHERMETIC; or `never`.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_reporting = together(
+    click.option("--junit", type=Path, metavar="FILE", help="Write JUnit's XML to this file."),
+    click.option(
+        "--html", type=Path, metavar="FILE", help="Write the report as one page to this file."
+    ),
+    click.option(
+        "--json",
+        "as_json",
+        type=Path,
+        metavar="FILE",
+        help="Write the report as JSON to this file.",
+    ),
+    click.option(
+        "--fail-on",
+        type=_kinds,
+        metavar="OUTCOMES",
+        help="Outcomes that make this fail, such as FAILED,UNHERMETIC; or `never`.",
+    ),
+)
+"""The options of a verb that ends in a report."""
 
 
 @click.group("batch", cls=_Batch, subcommand_metavar="[FILE] | merge REPORTS…")
@@ -258,9 +255,7 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
         write_atomic(options["html"], batch_html(report))
     if options["junit"]:
         write_atomic(options["junit"], batch_junit(report))
-    if github := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(github).open("a", encoding="utf-8") as file:
-            file.write(summary(report))
+    summarize(summary(report))
     sys.exit(report.exit_code)
 
 
