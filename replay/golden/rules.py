@@ -187,8 +187,7 @@ def _whole(pattern: str, *hints: str) -> InText:
 
 
 def _is_epoch(value: Json) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and any(low <= value < high for low, high in _EPOCHS)
+    return _is_number(value) and any(low <= value < high for low, high in _EPOCHS)
 
 
 def _is_number(value: Json) -> bool:
