@@ -193,6 +193,10 @@ class Config:
         """Resolve one of the folders against the root."""
         return self.root / folder
 
+    def named(self, path: Path) -> Path:
+        """Name *path* as it is called wherever the project is moved to: from the root, if below."""
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
     @property
     def recorded(self) -> tuple[Path, ...]:
         """What lies in the project and is no code of it: recordings, and what was approved."""

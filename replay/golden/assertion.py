@@ -43,7 +43,7 @@ class Surroundings:
     """What all goldens of a test share."""
 
     redactor: Redactor
-    root: Path
+    config: Config
     nodeid: str
     is_recorded: bool
     update: Update
@@ -147,7 +147,7 @@ class GoldenAssertion(SnapshotAssertion):
         if result.exception is not None or self.around is None or result.asserted_data is None:
             return super().get_assert_diff(diff_mode=diff_mode)
         path = Path(result.snapshot_location)
-        shown = path.relative_to(self.around.root) if _within(path, self.around.root) else path
+        shown = self.around.config.named(path)
         if diff_mode is DiffMode.DISABLED:
             return [f"{shown} differs", *self._commands(path, shown)]
         return [*_told(shown, result), *self._commands(path, shown)]
@@ -211,7 +211,7 @@ class Goldens:
             rules=self._rules,
             around=Surroundings(
                 redactor=tape.redactor if tape else self._redactor,
-                root=self._config.root,
+                config=self._config,
                 nodeid=item.nodeid,
                 is_recorded=tape is not None,
                 update=update,
@@ -237,7 +237,3 @@ def _heard(tape: Tape) -> Sequence[Interaction]:
     """List what was said on *tape* so far: in the order of the program."""
     played = [tape.interactions[play.index] for play in tape.plays]
     return (*played, *tape.recorded)
-
-
-def _within(path: Path, root: Path) -> bool:
-    return path.is_relative_to(root)

@@ -9,6 +9,7 @@ from replay.commands import output_of
 from replay.config import Config
 from replay.errors import CommandFailed, NoRevision
 from replay.golden.changes import Change, cassette_change, episode_change, golden_change
+from replay.golden.extension import SUFFIXES
 from replay.golden.rules import rules_of
 
 
@@ -29,7 +30,7 @@ def changes_since(config: Config, base: str) -> tuple[Change, ...]:
 def _changes(config: Config, since: str) -> Iterator[Change]:
     rules = rules_of(config)
     for path in _changed(config, since, config.golden):
-        if path.suffix in (".json", ".md") and path.name != "README.md":
+        if path.suffix in SUFFIXES and path.name != "README.md":
             yield golden_change(path, _text(_before(config, since, path)), _text(_now(path)))
     for path in _changed(config, since, config.cassettes):
         if path.suffix == ".yaml":
