@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import getitem
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from replay.canonical import differences, fields, json_body, request_key
+from replay.cassettes.paths import locations
 from replay.config import Matching
 from replay.errors import BadSetting
 from replay.model import Change, Difference, Json, Request
@@ -105,7 +107,7 @@ class Matcher:
         chosen = [self._rules, *chosen]
         volatile = {name: p for rules in chosen for name, p in rules.volatile.items()}
         return _Rules(
-            ignore_json=tuple(_path(p) for rules in chosen for p in rules.ignore_json),
+            ignore_json=tuple(p for rules in chosen for p in rules.ignore_json),
             ignore_query=frozenset(name for rules in chosen for name in rules.ignore_query),
             volatile=_pattern(volatile) if volatile else None,
         )
@@ -142,10 +144,6 @@ def _placeholder(match: re.Match[str]) -> str:
     return f"<volatile:{match.lastgroup}>"
 
 
-def _path(path: str) -> str:
-    return path if path.startswith("$") else f"$.{path}"
-
-
 def _without_query(url: str, names: frozenset[str]) -> str:
     try:
         parts = urlsplit(url)
@@ -157,13 +155,10 @@ def _without_query(url: str, names: frozenset[str]) -> str:
 
 def _without_paths(body: bytes, paths: tuple[str, ...]) -> bytes:
     """Delete what the JSON paths (RFC 9535) point at; a body that is no JSON stays."""
-    import jsonpath
-
     value: Any = json_body(body)
     if value is None:
         return body
     for path in paths:
-        for match in list(jsonpath.finditer(path, value))[::-1]:
-            holder: Any = match.parent.obj if match.parent else {}
-            del holder[match.parts[-1]]
+        for *way, last in list(locations(path, value))[::-1]:
+            del reduce(getitem, way, value)[last]
     return json.dumps(value).encode()

@@ -75,14 +75,3 @@ def _note_index(found: Leaves, path: list[str | int], text: str, end: int) -> No
         return
     if value := _NUMBER.match(text, end):
         found.indices.setdefault(tuple(path[:-1][:_DEEPEST]), []).append((name, value[1]))
-
-
-def path_text(path: Path) -> str:
-    """
-    Spell *path* as it is spoken of.
-
-    >>> path_text(("choices", 0, "delta"))
-    'choices[0].delta'
-    """
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
