@@ -27,7 +27,7 @@ from replay.errors import NoEntrypoint, ReplayError, ReplayStop, TeacherForced, 
 from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
 from replay.golden.rules import Rules, rules_of
-from replay.llm.calls import read_call
+from replay.llm.calls import read_call, read_calls
 from replay.llm.prices import total
 from replay.model import (
     Change,
@@ -238,7 +238,7 @@ def _report(
     played = {play.index for play in tape.plays}
     whole = sum(map(_size, recording.interactions))
     served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
-    saved = [recording.interactions[index] for index in sorted(played)]
+    saved = read_calls(recording.interactions[index] for index in sorted(played))
     at = datetime.fromisoformat(recording.manifest.clock)
     return Replay(
         episode=episode.id,
@@ -251,8 +251,8 @@ def _report(
         played=len(played),
         recorded=len(recording.interactions),
         fidelity=served / whole if whole else 1.0,
-        saved_tokens=sum(c.tokens.sent + c.tokens.received for c in map(read_call, saved) if c),
-        saved_dollars=total(filter(None, map(read_call, saved)), at),
+        saved_tokens=sum(call.tokens.total for call in saved),
+        saved_dollars=total(saved, at),
         output=ended.output,
         changes=changes_since(recording.manifest, config.environment),
         seconds=ended.seconds,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from replay.llm.calls import Call, Message, read_call
+from replay.llm.calls import read_call
+from replay.llm.conversation import Call, Message
 from replay.llm.prices import dollars
 from replay.model import Json, Recording
 

@@ -19,7 +19,7 @@ from replay.golden.differences import value_differences, words_changed
 from replay.golden.extension import NAME, read_golden
 from replay.golden.normalization import normalized
 from replay.golden.rules import DEFAULT_RULES, Rules
-from replay.llm.calls import read_call
+from replay.llm.calls import read_calls
 from replay.llm.prices import total
 from replay.model import Difference, Episode, Interaction, Json, Recording, Response
 
@@ -253,9 +253,9 @@ def _said(response: Response) -> Json:
 
 
 def _spent(side: _Side) -> Spent:
-    calls = [call for call in map(read_call, side.interactions) if call]
+    calls = read_calls(side.interactions)
     return Spent(
-        tokens=sum(call.tokens.sent + call.tokens.received for call in calls),
+        tokens=sum(call.tokens.total for call in calls),
         dollars=total(calls, side.began or datetime.now(UTC)),
         seconds=round(sum(i.elapsed for i in side.interactions), 3),
     )

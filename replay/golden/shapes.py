@@ -9,7 +9,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from replay.canonical import json_body
-from replay.llm.calls import read_call
+from replay.llm.calls import read_calls
 from replay.llm.exchange import sse_data
 from replay.model import Difference, Interaction, Json
 
@@ -133,12 +133,11 @@ def _statuses(interactions: list[Interaction]) -> set[str]:
 
 
 def _endings(interactions: list[Interaction]) -> set[str]:
-    calls = filter(None, map(read_call, interactions))
-    return {reason for call in calls for reason in call.finish_reasons}
+    return {reason for call in read_calls(interactions) for reason in call.finish_reasons}
 
 
 def _tools(interactions: list[Interaction]) -> set[str]:
-    calls = filter(None, map(read_call, interactions))
+    calls = read_calls(interactions)
     return {tool.name for call in calls for said in call.answers for tool in said.tool_calls}
 
 

@@ -24,6 +24,11 @@ class Tokens:
     reasoning: int = 0
     stored: int = 0
 
+    @property
+    def total(self) -> int:
+        """All of them, sent and received."""
+        return self.sent + self.received
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
