@@ -15,11 +15,13 @@ from replay.model import Difference, Headers, Json, Request
 KEY_SCHEMA = 1
 """Version of `request_key`; it is written to every manifest."""
 
+ABSENT = "(absent)"
+"""Stands for the value of a field that one side does not have."""
+
 DEPTH = 200
 """Nesting of JSON that is looked into: far beyond any payload, and far below Python's own limit."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_MISSING = "(absent)"
 
 PLACEHOLDER = re.compile(
     r"(?:<|&lt;|%3[Cc]|\\u003[Cc])secret(?::|%3[Aa])(?P<kind>[a-z0-9][a-z0-9._-]*)"
@@ -166,9 +168,9 @@ def differences(recorded: dict[str, Json], now: dict[str, Json]) -> tuple[Differ
     """List where two flattened values differ, in the order in which the paths appear."""
     paths = dict.fromkeys([*recorded, *now])
     return tuple(
-        Difference(path, recorded.get(path, _MISSING), now.get(path, _MISSING))
+        Difference(path, recorded.get(path, ABSENT), now.get(path, ABSENT))
         for path in paths
-        if recorded.get(path, _MISSING) != now.get(path, _MISSING)
+        if recorded.get(path, ABSENT) != now.get(path, ABSENT)
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from replay.canonical import ABSENT
 from replay.cassettes.matching import Matcher
 from replay.drift.alignment import Step, aligned, steps
 from replay.drift.answered import pieces, response_changes
 from replay.drift.changes import Change, Comparison, Distance, change, word_distance
-from replay.drift.fields import ABSENT, field_differences
+from replay.drift.fields import field_differences
 from replay.drift.kinds import Kind
 from replay.drift.sent import request_changes
 from replay.drift.volatile import Sieve

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from replay.canonical import canonical_json, content_hash, differences, fields, json_body
+from replay.canonical import ABSENT, canonical_json, content_hash, differences, fields, json_body
 from replay.cassettes.matching import change_of
 from replay.cassettes.reading import CassetteFile, read_source
 from replay.episodes import bundle
@@ -26,7 +26,6 @@ from replay.model import Difference, Episode, Interaction, Json, Recording, Resp
 CALL = "call"
 """What differs where a call was added, or is gone."""
 
-_ABSENT = "(absent)"
 _OURS = re.compile(r"\[\d+\]")
 
 
@@ -120,7 +119,7 @@ def golden_change(path: Path, was: str | None, now: str | None) -> Change:
         return Change(path, stem, "golden", (Drift.GONE,))
     new = read_golden(path, now)
     if was is None:
-        step = Step(Drift.NEW, 0, "output", Difference("", _ABSENT, new))
+        step = Step(Drift.NEW, 0, "output", Difference("", ABSENT, new))
         return Change(path, stem, "golden", (Drift.NEW,), (step,))
     found = value_differences(read_golden(path, was), new)
     steps = tuple(Step(Drift.OUTPUT, 0, "output", difference) for difference in found)
@@ -230,7 +229,7 @@ def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: R
 
 def _called(interaction: Interaction | None) -> str:
     request = interaction.request if interaction else None
-    return f"{request.method} {request.url}" if request else _ABSENT
+    return f"{request.method} {request.url}" if request else ABSENT
 
 
 def _output_steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
@@ -269,6 +268,6 @@ def _place(path: str) -> str:
 def _edit(difference: Difference) -> Json:
     """What was done to a value: in a text, which words; else, both values."""
     was, now = difference.recorded, difference.now
-    if isinstance(was, str) and isinstance(now, str) and _ABSENT not in (was, now):
+    if isinstance(was, str) and isinstance(now, str) and ABSENT not in (was, now):
         return words_changed(was, now)
     return [canonical_json(was), canonical_json(now)]

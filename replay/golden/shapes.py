@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from replay.canonical import json_body
+from replay.canonical import ABSENT, json_body
 from replay.llm.calls import read_calls
 from replay.llm.exchange import sse_data
 from replay.model import Difference, Interaction, Json
 
-_ABSENT = "(absent)"
 _NAMES: dict[type, str] = {
     dict: "object",
     list: "list",
@@ -83,7 +82,7 @@ def _shapes_differ(address: str, before: list[Shape], now: list[Shape]) -> Itera
             here = shape.get(path, set())
             if here - types or (always and not here and _holder(path) in shape):
                 yield Difference(
-                    f"{address} {path.lstrip('.')}", _list(types), _list(here) or _ABSENT
+                    f"{address} {path.lstrip('.')}", _list(types), _list(here) or ABSENT
                 )
                 break
 

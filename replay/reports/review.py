@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from replay.canonical import ABSENT
 from replay.golden.changes import Change, Cluster, Spent, Step
 from replay.golden.differences import word_diff
 from replay.model import Json
@@ -182,7 +183,7 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _is_absent(*values: Json) -> bool:
-    return "(absent)" in values
+    return ABSENT in values
 
 
 def _deltas(was: Spent, now: Spent) -> str:
