@@ -10,7 +10,7 @@ from replay.cassettes.check import SUFFIXES, cassette_paths
 from replay.cassettes.files import read_cassette
 from replay.cassettes.reading import CassetteFile, read_source
 from replay.cassettes.redaction import Redactor
-from replay.commands import output_of
+from replay.commands import git
 from replay.drift.report import LeftOut, Pair
 from replay.episodes.versions import NO_TAGS, meant, versions
 from replay.errors import CommandFailed, Damaged, NothingToCompare
@@ -175,7 +175,7 @@ def _blob(folder: Path, revision: str, name: str) -> bytes:
 
 def _git(root: Path, *arguments: str) -> bytes:
     try:
-        return output_of("git", "-C", str(root), *arguments)
+        return git(root, *arguments)
     except CommandFailed as error:
         hint = "Give --from and --to revisions that git knows."
         raise NothingToCompare(error.said, hint) from None

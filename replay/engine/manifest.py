@@ -14,7 +14,7 @@ from pathlib import Path
 
 import replay
 from replay.canonical import KEY_SCHEMA, content_hash, differences
-from replay.commands import output_of
+from replay.commands import git
 from replay.errors import CommandFailed
 from replay.llm.calls import models_of, read_calls
 from replay.llm.conversation import Call
@@ -133,7 +133,6 @@ def _packages(_modules: int) -> dict[str, str]:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        said = output_of("git", "-C", str(folder), *arguments, timeout=10)
+        return git(folder, *arguments, timeout=10).decode("utf-8", "replace").strip()
     except CommandFailed:
         return ""
-    return said.decode("utf-8", "replace").strip()

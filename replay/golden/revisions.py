@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from replay.commands import output_of
+from replay.commands import git
 from replay.config import Config
 from replay.errors import CommandFailed, NoRevision
 from replay.golden.changes import Change, cassette_change, episode_change, golden_change
@@ -68,7 +68,7 @@ def _now(path: Path) -> bytes | None:
 
 def _git(root: Path, revision: str, *arguments: str) -> bytes:
     try:
-        return output_of("git", "-C", str(root), *arguments)
+        return git(root, *arguments)
     except CommandFailed as error:
         said = error.said.splitlines()
         why = said[-1] if said else f"git {arguments[0]} failed"
