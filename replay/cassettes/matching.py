@@ -14,11 +14,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from replay.canonical import differences, fields, json_body, request_key
 from replay.cassettes.paths import locations
-from replay.config import Matching
+from replay.config import Matching, Order
 from replay.errors import BadSetting
 from replay.model import Change, Difference, Json, Request
-
-FREE, STRICT = "free", "strict"
 
 _PARAMETERS = (
     r"(temperature|top_?[pk]|seed|max_\w*tokens|stop\w*|n|stream\w*|\w*penalty|logprobs|"
@@ -51,15 +49,13 @@ class Matcher:
     Reduces requests to keys by the declared rules; without rules, to their canonical form.
 
     Raises:
-        BadSetting: a rule is not a regular expression, or *order* is neither free nor strict.
+        BadSetting: a rule is not a regular expression.
 
     """
 
     def __init__(self, rules: Matching | None = None) -> None:
         self._rules = rules or Matching()
-        if self._rules.order not in (FREE, STRICT):
-            raise BadSetting("tool.replay.match.order", self._rules.order, f"{FREE} or {STRICT}")
-        self.strict = self._rules.order == STRICT
+        self.strict = self._rules.order == Order.STRICT
         self._for_host = lru_cache(maxsize=None)(self._compiled)
         self._for_host("")  # a rule that cannot be read is told at once
 
