@@ -284,7 +284,7 @@ class Tape:
     def _miss(self, sent: Request) -> CassetteMiss:
         due = self._in_order(sent) if self._matcher.strict else None
         return CassetteMiss(
-            f"{sent.method} {sent.url}",
+            str(sent),
             self._source,
             due or self._closest(sent) or self._closest(sent, elsewhere=True),
             self._command,

@@ -248,7 +248,7 @@ def _rewrite(request: VcrRequest, made: Request, outgoing: Request) -> None:
     if outgoing == made:
         return
     if _in_aiohttp.get():
-        raise NotRewritten(f"{made.method} {made.url}", "aiohttp")
+        raise NotRewritten(str(made), "aiohttp")
     outgoing = signed_again(outgoing)
     request.uri, request.body = outgoing.url, outgoing.body
     request.headers = dict(outgoing.headers)

@@ -61,7 +61,7 @@ def _shown(step: Step) -> object:
 
 
 def _outputs(before: Recording, after: Recording, sieve: Sieve) -> Iterator[Change]:
-    errors = [f"{f.kind}: {f.message}" if f else ABSENT for f in (before.failure, after.failure)]
+    errors = [str(f or ABSENT) for f in (before.failure, after.failure)]
     for found in sieve.values(field_differences(*errors, path="error")):
         yield change(Kind.OUTPUT_ERROR, found)
     for found in sieve.values(field_differences(before.output, after.output)):

@@ -157,7 +157,7 @@ def _run(
             adopts=adopts,
             pace=pace,
             ignore_hosts=config.ignore_hosts,
-            heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
+            heard=clock.heard,
         )
         stack.enter_context(using(tape))
         begun = time.perf_counter()
@@ -213,11 +213,11 @@ def _diverged_request(tape: Tape) -> Outcome:
 
 
 def _diverged_failure(recording: Recording, ended: _Ended) -> Outcome:
-    found = (Difference("(raised)", _said(recording.failure), _said(ended.failure)),)
     if recording.failure is None and ended.failure:
-        return Outcome(Kind.FAILED, detail=f"It raised {_said(ended.failure)}{ended.place}")
+        return Outcome(Kind.FAILED, detail=f"It raised {ended.failure}{ended.place}")
+    sides = (str(error or "nothing") for error in (recording.failure, ended.failure))
     detail = "The recorded run ended in another exception."
-    return Outcome(Kind.DIVERGED, 0, "output", detail, found)
+    return Outcome(Kind.DIVERGED, 0, "output", detail, (Difference("(raised)", *sides),))
 
 
 def _place(error: BaseException) -> str:
@@ -226,10 +226,6 @@ def _place(error: BaseException) -> str:
     own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__]
     own = [f for f in own if not f.filename.startswith(str(Path(__file__).parent.parent))]
     return f"\n  at {own[-1].filename}:{own[-1].lineno}" if own else ""
-
-
-def _said(error: Failure | None) -> str:
-    return f"{error.kind}: {error.message}" if error else "nothing"
 
 
 def _report(

@@ -228,8 +228,7 @@ def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: R
 
 
 def _called(interaction: Interaction | None) -> str:
-    request = interaction.request if interaction else None
-    return f"{request.method} {request.url}" if request else ABSENT
+    return str(interaction.request) if interaction else ABSENT
 
 
 def _output_steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
@@ -241,8 +240,7 @@ def _answer(interaction: Interaction) -> Json:
     """What was answered, as far as it means something: headers are noise in any re-recording."""
     response = interaction.response
     if response is None:
-        failure = interaction.failure
-        return {"failure": f"{failure.kind}: {failure.message}" if failure else "no answer"}
+        return {"failure": str(interaction.failure or "no answer")}
     return {"status": response.status, "body": _said(response)}
 
 

@@ -20,7 +20,6 @@ from replay.config import Config
 from replay.errors import CassetteNotRecorded, Damaged, Unplayed
 from replay.golden.pinning import PinnedClock
 from replay.golden.staging import EPOCH, Stage, forcing
-from replay.model import Interaction
 
 _KEEP_ANSWERS = "  or, to keep the recorded answers: pytest '{}' --adopt"
 
@@ -135,9 +134,6 @@ class Scene(Stage):
         return None
 
     def _new_tape(self, clock: PinnedClock) -> Tape:
-        def heard(interaction: Interaction) -> None:
-            clock.reach(interaction.started + interaction.elapsed)
-
         return Tape(
             self._there.interactions if self._there else (),
             records=self._records,
@@ -147,6 +143,6 @@ class Scene(Stage):
             matcher=Matcher(self._config.match),
             redactor=Redactor(self._config.redact),
             ignore_hosts=self._config.ignore_hosts,
-            heard=heard,
+            heard=clock.heard,
             outgoing=forcing(self._config.test.temperature),
         )

@@ -61,7 +61,7 @@ def transcript(
 def _plain(number: int, interaction: Interaction) -> Iterator[str]:
     request, response = interaction.request, interaction.response
     ended = str(response.status) if response else "no answer"
-    yield f"## {number}. {_inline(f'{request.method} {request.url}')} → {ended}"
+    yield f"## {number}. {_inline(str(request))} → {ended}"
     yield ""
 
 

@@ -155,7 +155,7 @@ def phrase(status: int) -> str:
 def _said(request: Request) -> str:
     sent = json_body(request.body)
     model = f" ({sent['model']})" if isinstance(sent, dict) and "model" in sent else ""
-    return f"{request.method} {request.url}{model}"
+    return f"{request}{model}"
 
 
 def _page_hint(request: Request) -> str:
