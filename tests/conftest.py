@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
 
 from replay.canonical import content_hash
 from replay.cli import main
@@ -24,6 +25,12 @@ OWN = ("OPENAI", "ORDERS", "SHIPPING", "TEST_", "REPLAY", "GITHUB_", "PYTEST_")
 """Beginnings of the variables that are a project's own."""
 
 pytest_plugins = ["pytester"]
+
+# Nothing may fail because the machine is busy.
+settings.register_profile(
+    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio")]
 """Plugins that inner runs do without: together they take as long to import as all the rest."""

@@ -69,7 +69,7 @@ def test_what_fuzzing_found_once(target, data):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.binary(max_size=300))
 def test_any_bytes(target, data):
     TARGETS[target](data)

@@ -150,7 +150,7 @@ def rendered(markdown):
     return [token for token in inner if token.type != "code_inline"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.text(st.sampled_from("`|\\@<>[]()!# \n\ta*_~&:/h"), max_size=40))
 @example("\\| @team")
 @example("\\\\| @team `")

@@ -14,7 +14,7 @@ import openai
 import pytest
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.llm.calls import read_call
@@ -847,7 +847,6 @@ ANYTHING = st.recursive(
 OBJECT = st.dictionaries(st.sampled_from(MEMBERS), ANYTHING, max_size=6)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(URLS), OBJECT, st.lists(OBJECT, max_size=4), st.sampled_from([sse, lines]))
 def test_no_payload_is_an_error(url, sent, events, framed):
     """Whatever stands in any member, plain or streamed."""

@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.llm.calls import read_call
@@ -167,7 +167,6 @@ def test_what_a_real_client_sends_is_rewritten():
     assert dict(found.headers)["content-length"] == str(len(found.body))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(URLS), OBJECT, ANYTHING)
 def test_no_request_is_an_error(url, sent, value):
     """Whatever stands in any member."""

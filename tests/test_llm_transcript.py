@@ -147,7 +147,7 @@ def test_what_steers_a_terminal_is_spelled_out():
 NASTY = st.text(st.sampled_from("`~#>*-_[]()<!&\\ \t\n\r\x1b\u2028a1=|+:"), max_size=40)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(NASTY, NASTY, NASTY, NASTY), min_size=1, max_size=3))
 def test_no_text_breaks_the_structure(said):
     """A Markdown reader finds our headings and no others, and every text whole in a fence."""
@@ -179,7 +179,7 @@ def test_no_text_breaks_the_structure(said):
     assert not last or f"{last}\n" in fenced
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from(URLS), OBJECT, OBJECT), max_size=4))
 def test_any_payload_can_be_told(said):
     """Each has its section, whatever stands in any member."""

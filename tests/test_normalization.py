@@ -180,7 +180,7 @@ OWN = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(VALUES, st.sampled_from([DEFAULT_RULES, ALL_RULES, (*OWN, *ALL_RULES)]))
 @example(f"{UUID_1}\u0338", DEFAULT_RULES)
 @example(["<uuid:1>\u0338"], ALL_RULES)

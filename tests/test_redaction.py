@@ -621,7 +621,7 @@ def test_ten_thousand_planted_secrets_are_found():
 
     count = 0
 
-    @settings(max_examples=320, deadline=None, database=None)
+    @settings(max_examples=320, database=None)
     @given(st.integers(0, 2**64))
     def check(seed):
         nonlocal count

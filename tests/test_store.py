@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from replay.episodes.bundle import dump
 from replay.episodes.folder import export_bundle, find, import_bundle
@@ -24,7 +24,6 @@ def path(tmp_path):
 
 
 @given(EPISODES)
-@settings(deadline=None)
 def test_the_store_is_lossless(given_episode):
     """What goes in comes out, written the same as a bundle."""
 
