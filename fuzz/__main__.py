@@ -42,7 +42,7 @@ def _holds(name: str, seconds: int, memory: int) -> bool:
     words = KEPT / "words.dict"
     words.write_text(dictionary())
     command = [
-        *(sys.executable, "-m", "fuzz.instrumented", name, str(inputs)),
+        *(sys.executable, "-m", "fuzz.instrumented", name, f"{KEPT}/{name}-broke", str(inputs)),
         *(f"-max_total_time={seconds}", "-timeout=10", f"-rss_limit_mb={memory}"),
         *("-max_len=4096", f"-dict={words}", f"-artifact_prefix={KEPT}/{name}-"),
     ]

@@ -110,9 +110,15 @@ def _bodies() -> Iterator[bytes]:
         )
 
 
+def _edits() -> Iterator[bytes]:
+    for number in range(_SEEDS):
+        yield bytes([number, 7, number, 2 * number])
+
+
 _SOURCES = {
     "cassette": _cassettes,
     "yaml": _cassettes,
     "quick": _items,
     "episode": _bundles,
+    **dict.fromkeys(("forged", "recorded", "stored", "golden"), _edits),
 }

@@ -11,12 +11,24 @@ import json
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from sqlite3 import IntegrityError
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 from urllib.parse import quote
 
-from replay.canonical import bytes_hash, canonical_json, fields, json_body, request_key
+from fuzz.edits import ODD, edited
+from fuzz.examples import ANY, COLUMNS, EXAMPLE, example_bundle, example_files
+from replay.canonical import (
+    bytes_hash,
+    canonical_json,
+    content_hash,
+    fields,
+    json_body,
+    request_key,
+)
 from replay.cassettes.compiled import Compiled
 from replay.cassettes.eventstream import MEDIA, framed, messages
 from replay.cassettes.formats.vcrpy import vcrpy_1
@@ -30,14 +42,31 @@ from replay.cassettes.rewriting import rewritten as written
 from replay.cassettes.scanner import Scanner
 from replay.cassettes.yaml_quick import FRAMES, read_quick
 from replay.cassettes.yaml_values import NotYaml, parse_yaml
-from replay.config import Matching
+from replay.config import Matching, Redaction
+from replay.drift.report import Pair, report
 from replay.episodes import bundle
-from replay.errors import Damaged
+from replay.episodes.imports import read_recorded
+from replay.episodes.imports.har import har_text
+from replay.episodes.store import Store
+from replay.episodes.upkeep import verify
+from replay.errors import BadName, Damaged, ReplayError
+from replay.golden.changes import golden_change
+from replay.golden.extension import GoldenExtension
+from replay.golden.shapes import shape_differences
+from replay.instants import MOST
 from replay.llm.calls import read_call
 from replay.llm.exchange import exchange, sse_data
 from replay.llm.rewriting import rewritten
 from replay.llm.transcript import transcript
-from replay.model import Chunk, Failure, Interaction, Request, Response
+from replay.model import (
+    Chunk,
+    Episode,
+    Failure,
+    Interaction,
+    Recording,
+    Request,
+    Response,
+)
 
 SECRET = "Zk3vQ9xLw7TfR2mYb8Nc5HdJ6sPgA4eU1iKoVqXt"
 """What nobody can guess of the key that is planted."""
@@ -181,6 +210,92 @@ def episode(data: bytes) -> None:
     assert bundle.load(bundle.dump(found)) == found
 
 
+def forged(data: bytes) -> None:
+    """A bundle whose names and digests fit, and whose values do not, is refused or as good."""
+    lines = [json.dumps(line) for line in edited(example_bundle(), data)]
+    digest = bytes_hash("\n".join(lines).encode())
+    text = "\n".join([*lines, json.dumps({"end": len(lines), "digest": digest})]) + "\n"
+    with patch.object(bundle, "recording_id", _any_name):
+        try:
+            found = bundle.load(text)
+        except Damaged:
+            return
+        assert bundle.load(bundle.dump(found)) == found
+    _used(found)
+
+
+def _any_name(recording: Recording) -> str:
+    return content_hash(recording) and ANY
+
+
+def recorded(data: bytes) -> None:
+    """A file of another tool is imported or refused; what is imported is as good as recorded."""
+    forms = example_files()
+    values = edited(forms[data[0] % len(forms)] if data else forms[0], data[1:])
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "x.json")
+        path.write_text("\n".join(json.dumps(value) for value in values))
+        try:
+            found = read_recorded(path, Redaction()).episode
+        except Damaged:
+            return
+    assert bundle.load(bundle.dump(found)) == found
+    _used(found)
+
+
+def _used(episode: Episode) -> None:
+    """Do with *episode* what the verbs do."""
+    with Store(":memory:", tenant=episode.tenant) as store:
+        try:
+            store.add(episode)
+        except BadName:
+            return
+        assert store.get(episode.id) == episode
+        store.summaries()
+    for recording in episode.recordings:
+        har_text(recording)
+        shape_differences(recording.interactions, recording.interactions)
+        "".join(transcript(recording.interactions))
+        report("a", "b", [Pair("a", (recording,), (recording,))])
+        for interaction in recording.interactions:
+            request_key(interaction.request)
+            fields(interaction.request)
+            _REDACTOR.interaction(interaction)
+
+
+def stored(data: bytes) -> None:
+    """A store in which anything may stand anywhere says so, or only what was written."""
+    with Store(":memory:") as store:
+        written = bundle.load(EXAMPLE.read_text())
+        store.add(written)
+        store.note(store.begin("other", "2026-01-01", 2**22 + 1), 1, _CALL)
+        db = store.file.db.conn
+        db.execute("PRAGMA foreign_keys = OFF")
+        for at in range(0, len(data) - 1, 2):
+            table, column = COLUMNS[data[at] % len(COLUMNS)]
+            odd = ODD[data[at + 1] % len(ODD)]
+            value = odd if isinstance(odd, int | float) and abs(odd) < MOST else json.dumps(odd)
+            if data[at] > 127 and isinstance(odd, str):
+                value = odd.encode("utf-8", "surrogatepass")
+            with suppress(IntegrityError):
+                db.execute(f"UPDATE {table} SET {column} = ?", [value])
+        for read in (store.summaries, store.incomplete, lambda: store.search("order")):
+            with suppress(Damaged):
+                read()
+        list(verify(store))
+        with suppress(ReplayError):
+            assert all(found in written.recordings for found in store.get(written.id).recordings)
+
+
+def golden(data: bytes) -> None:
+    """A golden that somebody has edited can be shown, and compared with what there is."""
+    text = data.decode("utf-8", "replace")
+    golden_change(Path("x.json"), data, b'{"a": ["b"]}')
+    golden_change(Path("x.json"), json.dumps(edited(_GOLDEN, data)).encode(), data)
+    GoldenExtension().matches(serialized_data="{}", snapshot_data=text)
+
+
+_GOLDEN = {"a": {"<lines>": ["b", "c"]}, "d": [{"e": 1}]}
 _REDACTOR, _SCANNER = Redactor(), Scanner()
 
 
@@ -241,6 +356,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         *(cassette, quick, yaml, compiled, stream, amazon),
-        *(call, episode, redaction, hidden, matching),
+        *(call, episode, redaction, hidden, matching, forged, recorded, stored, golden),
     )
 }

@@ -8,7 +8,7 @@ import re
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from replay.model import Difference, Headers, Json, Request
 
@@ -98,6 +98,19 @@ def canonical_url(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), host, parts.path or "/", query, ""))
 
 
+def parts_of(url: str) -> SplitResult:
+    """
+    Split *url*; what is none, and no client can send, is a path.
+
+    >>> parts_of("http://x/v1").netloc, parts_of("http://[").path
+    ('x', 'http://[')
+    """
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", url, "", "")
+
+
 def canonical_body(request: Request) -> bytes:
     """Reduce the body to its meaning: JSON with sorted keys, sorted form fields, else bytes."""
     content_type = header(request.headers, "content-type")
@@ -122,20 +135,20 @@ def json_body(body: bytes) -> Json:
         return None
 
 
-def parsed_json(text: str | bytes) -> Json:
+def parsed_json(text: str | bytes, deepest: int = DEPTH) -> Json:
     """
     Parse *text*, which a stranger may have nested so deep that nothing could walk through it.
 
     Raises:
-        ValueError: it is not JSON, or nested deeper than `DEPTH` levels.
+        ValueError: it is not JSON, or nested deeper than *deepest* levels.
 
     """
     from pydantic_core import from_json
 
     try:
-        return from_json(text)  # goes as deep as we do
+        return from_json(text)  # goes as deep as `DEPTH`
     except (ValueError, TypeError):
-        return _parsed(text)
+        return _parsed(text, deepest)
 
 
 def header(headers: Headers, name: str) -> str:
@@ -193,22 +206,22 @@ def without_secrets(value: Json) -> Json:
     return value
 
 
-def _parsed(text: str | bytes) -> Json:
+def _parsed(text: str | bytes, deepest: int) -> Json:
     """Parse what has half of a surrogate pair in it, or is in UTF-16; or say what is wrong."""
-    deep = f"it is nested deeper than {DEPTH} levels"
+    deep = f"it is nested deeper than {deepest} levels"
     try:
         value = json.loads(text)
     except RecursionError:
         raise ValueError(deep) from None
-    if _is_deep(value):
+    if is_deep(value, deepest):
         raise ValueError(deep)
     return value
 
 
-def _is_deep(value: Json) -> bool:
-    """Whether *value* is nested deeper than `DEPTH` levels, looked at level by level."""
+def is_deep(value: Json, deepest: int = DEPTH) -> bool:
+    """Whether *value* is nested deeper than *deepest* levels, looked at level by level."""
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(deepest + 1):
         collections = (item for item in level if isinstance(item, dict | list))
         level = [i for c in collections for i in (c.values() if isinstance(c, dict) else c)]
         if not level:

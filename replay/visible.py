@@ -8,6 +8,7 @@ _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     r"\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COMMAND = re.compile(r"^(?P<at>\s*):(?=:)|(?<=#)#(?=\[)", re.MULTILINE)
 
 
@@ -43,3 +44,8 @@ def uncommanding(text: str) -> str:
     x #\u0023[error]no
     """
     return _COMMAND.sub(lambda m: "\\u0023" if m["at"] is None else f"{m['at']}\\x3a", text)
+
+
+def in_xml(text: str) -> str:
+    """Replace what XML 1.0 cannot hold, not even escaped."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

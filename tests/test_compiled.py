@@ -188,5 +188,5 @@ def test_only_values_stand_in_it(path, cache):
     read_cassette(path, cache=cache)
     head, _, rest = compiled(cache).read_bytes().partition(b"\n")
 
-    assert head.decode() == f"golden-replay compiled 1 {sys.byteorder}"
+    assert head.decode() == f"golden-replay compiled 2 {sys.byteorder}"
     assert rest[rest.index(b"{") :].startswith(b'{"form":"vcrpy v1","began":"2026-11-21T')

@@ -51,6 +51,14 @@ FOUND = [
     ("quick", next(seeds("quick")).replace(b"message: OK", b'message: "\\ud800"')),
     ("quick", next(seeds("quick")).replace(b"started: 0.5", b"started: 1.0e+999")),
     ("quick", next(seeds("quick")).replace(b"code: 200", b"code: 2000")),
+    *(
+        ("quick", next(seeds("quick")).replace(b"message: OK", b"message: " + text))
+        for text in (
+            b'"OK"\\ ',
+            b'"\\x9\\\n        0"',
+            b'"\\U0001F6\\\n        00"',
+        )
+    ),
     ("amazon", bytes(12)),
     ("amazon", message(0, 0)),
     ("hidden", message(20, 2**32 - 1)),
@@ -59,6 +67,12 @@ FOUND = [
     ("matching", b"//[0]"),
     ("redaction", b"\x03?a=?a=\0" + b"?a=" * 1_200),
     ("redaction", b"\x02" + message(16, 0) + b"\0x"),
+    ("golden", b'{"a": {"<lines>": 5}}'),
+    ("golden", b"\xff"),
+    ("golden", b"[" * 900 + b"]" * 900),
+    ("recorded", b"\xb5K[su\x1e\xbb"),
+    ("recorded", b"\x90\xeb\x9f("),
+    ("recorded", b"\x88w+\\\xba\xc0h"),
 ]
 """What fuzzing found, made small, and what stands next to it: the target, and the input."""
 

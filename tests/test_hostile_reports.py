@@ -2,11 +2,14 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -14,12 +17,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from replay.batch.report import Report, Result
+from replay.batch.runs import Run
 from replay.cli import main
 from replay.drift.report import Pair, report
 from replay.errors import CassetteMiss, Damaged, shown
-from replay.model import Closest, Difference, Response
+from replay.golden.changes import clustered, golden_change
+from replay.model import Closest, Difference, Kind, Outcome, Response
+from replay.reports.batch import batch_json, junit, summary
+from replay.reports.batch_html import batch_html
 from replay.reports.drift_html import drift_html
 from replay.reports.drift_markdown import drift_markdown
+from replay.reports.review import markdown as changes_markdown
+from replay.reports.review import show_clusters
 from replay.reports.terminal import console, quoted
 from replay.visible import inline, uncommanding, visible
 from tests.talking import call, run
@@ -193,6 +203,78 @@ def test_drift_in_a_terminal(tmp_path):
 
     assert not STEERS.search(text)
     assert not COMMANDING.search(text)
+
+
+BATCH = Report(
+    EVIL,
+    2,
+    (
+        Result(0, Run(EVIL, EVIL, (EVIL,)), EVIL, Outcome(Kind.FAILED, 0, "crash", EVIL)),
+        Result(
+            1,
+            Run("b"),
+            "b2:x",
+            Outcome(Kind.DIVERGED, 0, "output", EVIL, (Difference(EVIL, f"{EVIL}a", f"{EVIL}b"),)),
+        ),
+    ),
+)
+
+
+def test_a_batch_in_xml_is_xml():
+    told = [*ElementTree.fromstring(junit(BATCH)).iter()]
+
+    assert [one.tag for one in told] == ["testsuite", *["testcase", "failure"] * 2]
+    assert not STEERS.search("".join(f"{one.attrib}{one.text}" for one in told))
+
+
+def test_a_batch_in_a_browser():
+    """Spelled out is what a name is too, which is no text before it is shown."""
+
+    text = batch_html(BATCH)
+
+    assert {"script", "img", "iframe", "form", "base", "svg"}.isdisjoint(
+        tag for tag, *_ in Shape(text).found
+    )
+    assert not STEERS.search(text)
+
+
+def test_a_batch_on_a_jobs_page():
+    html = "".join(
+        token.content
+        for token in MarkdownIt("commonmark").enable("table").parse(summary(BATCH))
+        if token.type == "html_block"
+    )
+
+    assert {tag for tag, *_ in Shape(html).found} == {"details", "summary", "code"}
+    assert not STEERS.search(summary(BATCH))
+
+
+def test_a_batch_as_json_can_be_written():
+    assert json.loads(batch_json(BATCH).encode())["batch"]
+
+
+def test_changes_on_a_pull_request():
+    """Names of files and keys are a stranger's too; a name in code calls nobody."""
+
+    name = "@team\n\n# forged\n\x1b[2J<img src=x>.json"
+    was, now = (json.dumps({EVIL: f"{EVIL}{n}"}).encode() for n in range(2))
+    text = changes_markdown(clustered([golden_change(Path(name), was, now)]))
+    blocks = MarkdownIt("commonmark").parse(text)
+    kinds = [token.type for token in blocks if token.level == 0]
+
+    assert kinds.count("heading_open") == 1
+    assert Shape(text.partition("```")[0]).found == {("details",), ("summary",), ("code",)}
+    assert re.search("<summary><code>@team", text)
+    assert not STEERS.search(text)
+
+
+def test_a_printed_command_runs_nothing_else():
+    change = golden_change(Path("a'; touch owned; '.json"), None, b"1")
+    text = printed(lambda out: show_clusters(clustered([change]), out))
+    commands = [line.partition(":")[2] for line in text.splitlines() if "review --" in line]
+
+    assert all("touch owned" in shlex.split(command)[3] for command in commands[:2])
+    assert not STEERS.search(text)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ CORE = (
     "commands",
     "filenames",
     "imports",
+    "instants",
     "spelling",
     "visible",
 )

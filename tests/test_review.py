@@ -272,7 +272,9 @@ def test_markdown_is_capped(tmp_path):
     """A comment takes so much, and what is left out is counted."""
 
     changes = [
-        golden_change(tmp_path / f"golden/{n}.json", f'"a{n}"', json.dumps(f"{n}``` " * 40))
+        golden_change(
+            tmp_path / f"golden/{n}.json", f'"a{n}"'.encode(), json.dumps(f"{n}``` " * 40).encode()
+        )
         for n in range(400)
     ]
     text = markdown(clustered(changes), base="origin/main", limit=20_000)

@@ -26,7 +26,7 @@ RUN = replace(
         Interaction(
             Request("GET", "https://x/logo?a=1", (("accept", "*/*"), ("accept", "image/png"))),
             Response(
-                200, "OK", (("content-type", "image/png"),), PNG, (Chunk(4, 0.1), Chunk(4, 0.2))
+                200, "OK", (("content-type", "image/png"),), PNG, (Chunk(4, 0.1), Chunk(3, 0.2))
             ),
             None,
             2.5,
@@ -62,6 +62,17 @@ def test_out_and_in_again_is_the_same(tmp_path, export):
     assert found.episode.current.interactions == RUN.interactions
     assert found.episode.current.manifest.clock == RUN.manifest.clock
     assert found.episode.id == "run"
+
+
+def test_chunks_of_a_body_that_was_edited(tmp_path):
+    """They add up to it again: a bundle has no other way to say them."""
+
+    response = Response(200, "OK", (), b"hello", (Chunk(2, 0.1), Chunk(1, 0.2)))
+    path = tmp_path / "edited.yaml"
+    write_cassette(path, [Interaction(Request("GET", "http://x/"), response)], None)
+    (found,) = imported(path).episode.current.interactions
+
+    assert found.response.chunks == (Chunk(2, 0.1), Chunk(1, 0.2), Chunk(2, 0.2))
 
 
 def test_a_file_that_is_there_is_not_replaced(tmp_path):

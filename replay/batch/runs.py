@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from replay.canonical import content_hash
+from replay.canonical import content_hash, parsed_json
 from replay.config import Config
 from replay.episodes.folder import import_bundle
 from replay.episodes.store import Store
@@ -120,7 +119,7 @@ def _has(store: Store, config: Config, episode: str, version: str) -> bool:
 
 def _run(line: str) -> Run:
     if line.startswith("{"):
-        return _from_json(json.loads(line))
+        return _from_json(parsed_json(line))
     episode, *version = line.split()
     if len(version) > 1:
         raise ValueError(f"{line!r} is not `id` or `id version`")

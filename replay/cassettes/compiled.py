@@ -6,7 +6,7 @@ are, and is checked before it is used: deleting it, or all of them, is always sa
 code. But it is what is played instead of the cassette, so the folder is the user's own and not the
 project's: nobody can send one along.
 
-    golden-replay compiled 1 little\\n, which is the format and the machine's order of bytes
+    golden-replay compiled 2 little\\n, which is the format and the machine's order of bytes
     a checksum of all that follows: 4 bytes, big-endian
     the size of what is JSON, and of each column of numbers: 4 bytes each, in the machine's order
     the JSON, the columns, the bodies of the requests, those of the responses
@@ -33,7 +33,7 @@ from replay.cassettes.reading import CassetteFile
 from replay.errors import NotSaved
 from replay.model import Chunk, Failure, Interaction, Request, Response
 
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever the same cassette would be read otherwise than before."""
 
 WORTH_IT = 16_384

@@ -8,7 +8,6 @@ refuse: lower-case methods, headers as bare text, bodies that are null. Each is 
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from replay.canonical import header
@@ -16,10 +15,8 @@ from replay.cassettes.body_text import restored
 from replay.cassettes.coding import Said, decoded, with_length
 from replay.cassettes.limits import Allowance
 from replay.cassettes.yaml_v1 import UNANSWERED, Facts, Parts
+from replay.instants import MOST, instant
 from replay.model import Chunk, Failure, Headers, Interaction, Request, Response
-
-MOST = 10**15
-"""What no number in a cassette reaches; in seconds, 30 million years."""
 
 
 def parts(raw: Any, said: Said) -> Parts:
@@ -151,7 +148,7 @@ def _piece(value: Any) -> bytes:
 def _facts(raw: Any) -> Facts:
     failure = raw.get("failure")
     return Facts(
-        began=datetime.fromisoformat(raw["began"]) if "began" in raw else None,
+        began=instant(raw["began"]) if "began" in raw else None,
         request=str(raw.get("request", "")),
         response=str(raw.get("response", "")),
         started=_seconds(raw.get("started", 0.0)),
@@ -162,12 +159,13 @@ def _facts(raw: Any) -> Facts:
 
 
 def _size_told(value: Any) -> int:
-    if not isinstance(value, int) or not 0 <= value < MOST:
+    if type(value) is not int or not 0 <= value < MOST:
         raise ValueError(f"{value!r} is no size of a chunk")
     return value
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float) or not -MOST < value < MOST:
+    if type(value) not in (int, float) or not -MOST < value < MOST:
         raise TypeError(f"{value!r} is no number of seconds")
-    return value
+    seconds: float = value
+    return seconds

@@ -20,6 +20,7 @@ from replay.cassettes.yaml_quick import read_quick
 from replay.cassettes.yaml_v1 import END, MARK, Parts
 from replay.cassettes.yaml_values import Document, NotYaml, parse_yaml
 from replay.errors import Damaged
+from replay.instants import instant
 from replay.model import Interaction
 
 OWN = next(form for form in FORMS if form.name == "vcrpy v1")
@@ -77,7 +78,7 @@ class Source:
         """When a program that sent nothing began, where that is kept."""
         facts = self.value.get("replay") if isinstance(self.value, dict) else None
         try:
-            return datetime.fromisoformat(facts["began"]) if isinstance(facts, dict) else None
+            return instant(facts["began"]) if isinstance(facts, dict) else None
         except (KeyError, TypeError, ValueError):
             return None
 

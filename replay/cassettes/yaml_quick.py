@@ -12,12 +12,12 @@ import json
 import re
 from base64 import decodebytes
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import chain
 
 from replay.cassettes.body_text import is_literal
 from replay.cassettes.yaml_v1 import END, HEAD, Facts, Parts, is_plain
 from replay.cassettes.yaml_values import is_text
+from replay.instants import instant
 from replay.model import Headers
 
 FRAMES = ((HEAD, END), ("interactions:\n", "version: 1\n"))
@@ -56,7 +56,7 @@ def _value(indent: int) -> str:
 _LINE = r" ([^\n]++)\n"
 _FIELDS = r"(?: \{\}|((?:\n(?: {6}[^\n]*+|(?=\n)))+))\n"
 _FIELD = re.compile(r"\n {6}[^\n]++(?<=:)(?:\n {6}- [^\n]++(?:\n(?: {8}[^\n]*+|(?=\n)))*)+")
-_INT = r"(?:0|[1-9]\d{0,14})"
+_INT = r"(?:0|[1-9]\d{0,9})"
 _FLOAT = rf"(-?{_INT}(?:\.\d+(?:e-\d+)?)?)"
 _OWN = re.compile(
     rf"- request:\n    method:{_LINE}    uri:{_LINE}    headers:{_FIELDS}"
@@ -82,7 +82,8 @@ _PLAIN = re.compile(
 )
 _BREAKS = re.compile(r"\n(\n*)")
 _CONTINUED = re.compile(r"\\\n *")
-_ODD_BREAK = re.compile(r"\\(?: +\n|\n *\n)")
+_CUT = r"(?:x[\da-fA-F]?|u[\da-fA-F]{0,3}|U[\da-fA-F]{0,7})\\\n"
+_ODD_BREAK = re.compile(rf"\\(?: +\n|\n *\n|{_CUT})")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(r"\\(?:([ 0ave_NLP])|U00((?:0[1-9A-Fa-f]|10)[0-9A-Fa-f]{4}))")
 _ESCAPED = {
@@ -114,7 +115,7 @@ class _Reader:
         method, url, sent_headers, sent, status, reason, headers, body = groups[:8]
         began, sent_as, body_as, started, elapsed, chunks, kind, message = groups[8:]
         facts = Facts(
-            datetime.fromisoformat(began) if began else None,
+            instant(began) if began else None,
             sent_as or "",
             body_as or "",
             _number(started),
@@ -237,6 +238,8 @@ def _single(text: str) -> str:
 def _double(text: str) -> str:
     """Read a text in double quotes: as a JSON string, once what only YAML writes is out of it."""
     plain = text.replace("\\\\", "\0")  # there is no such character in it
+    if not plain.endswith('"'):  # JSON lets spaces follow, and an escape may become one
+        raise _NotRead
     if "\n" in plain:
         if _ODD_BREAK.search(plain):
             raise _NotRead

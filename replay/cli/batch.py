@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from replay.atomic import write_atomic
+from replay.canonical import parsed_json
 from replay.cli.context import summarize, together
 from replay.config import Config
 from replay.errors import BadShards, MissingExtra
@@ -232,7 +232,7 @@ def _read(path: Path) -> Report:
     from replay.batch.report import report_from
 
     try:
-        return report_from(json.loads(path.read_text("utf-8")))
+        return report_from(parsed_json(path.read_text("utf-8")))
     except (OSError, ValueError) as error:
         raise BadShards(f"{path} cannot be read: {error}") from error
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from replay.canonical import header
+from replay.canonical import header, parsed_json
 from replay.cassettes.coding import decoded
 from replay.model import Headers, Json, Response
 from replay.spelling import bytes_as_json, json_as_bytes
@@ -187,5 +186,5 @@ def _list(value: Json) -> list[Json]:
 def _shown(response: Response) -> Json:
     if "json" in header(response.headers, "content-type"):
         with suppress(ValueError):
-            return json.loads(response.body)
+            return parsed_json(response.body)
     return bytes_as_json(response.body)

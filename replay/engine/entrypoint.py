@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from replay.canonical import parsed_json
 from replay.config import Config
 from replay.engine.apps import is_app, sender
 from replay.engine.own import check_function, check_module
@@ -96,11 +96,11 @@ def read_inputs(path: Path) -> dict[str, Json]:
 
     """
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = parsed_json(path.read_text("utf-8"))
     except OSError as error:
         why = f"it cannot be read: {error.strerror}"
         raise NotJson(f"The input file {path}", why) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise NotJson(f"The input file {path}", str(error)) from error
     if not isinstance(value, dict):
         raise NotJson(f"The input file {path}", "it is not an object of keyword arguments")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from replay.atomic import write_atomic
-from replay.canonical import content_hash
+from replay.canonical import content_hash, parsed_json
 from replay.engine.replayer import Moved, Replay
 from replay.errors import Damaged
 from replay.model import Difference, Json, Kind, Manifest, Outcome
@@ -43,7 +43,7 @@ class Acknowledged:
         try:
             text = path.read_text("utf-8") if path.exists() else "[]"
             self._entries: set[tuple[str, str, str]] = {
-                (entry["episode"], entry["path"], entry["now"]) for entry in json.loads(text)
+                (entry["episode"], entry["path"], entry["now"]) for entry in parsed_json(text)
             }
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Damaged(path, f"not a list of acknowledged changes: {error}") from error

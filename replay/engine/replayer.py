@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from replay.canonical import parts_of
 from replay.cassettes.guard import Guard, guarded, untrusting
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
@@ -259,7 +259,7 @@ def _report(
 
 def _step(number: int, interaction: Interaction, match: str) -> Step:
     call = read_call(interaction)
-    url = urlsplit(interaction.request.url)
+    url = parts_of(interaction.request.url)
     return Step(
         number=number,
         call=f"{interaction.request.method} {url.netloc}{url.path}",

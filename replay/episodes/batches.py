@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from replay.episodes.database import unusable
+from replay.episodes.database import distrust, unusable
 from replay.model import Json
 
 migrations = Migrations("golden-replay-batches")
@@ -41,6 +41,7 @@ class Batches:
         with self._intact():
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            distrust(connection)
             self._db = Database(connection)
             self._db.enable_wal()
             connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing

@@ -25,9 +25,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from replay.canonical import bytes_hash, content_hash, members
+from replay.canonical import DEPTH, bytes_hash, content_hash, json_body, members, parsed_json
 from replay.cassettes.coding import pieces
+from replay.episodes.checked import BROKEN, checked
 from replay.errors import Damaged
+from replay.instants import instant
 from replay.model import (
     Chunk,
     Episode,
@@ -45,6 +47,9 @@ from replay.spelling import SPELLINGS, bytes_as_json, json_as_bytes, respelled, 
 VERSION = 1
 
 _CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")
+
+DEEPEST = DEPTH + 2
+"""How deep a line may be: a value, and what stands around it."""
 
 Line = dict[str, Any]
 
@@ -77,8 +82,10 @@ def load(text: str, path: str | Path = "the bundle") -> Episode:
     try:
         recordings = tuple(_recordings(parsed[1:-1], path))
         tags, tenant = tuple(head.get("tags", ())), head.get("tenant", "")
-        return Episode(head["id"], head["entrypoint"], head["inputs"], recordings, tags, tenant)
-    except (KeyError, TypeError, ValueError) as error:
+        return checked(
+            Episode(head["id"], head["entrypoint"], head["inputs"], recordings, tags, tenant)
+        )
+    except BROKEN as error:
         raise Damaged(path, f"not a bundle: {type(error).__name__}: {error}") from error
 
 
@@ -173,9 +180,10 @@ def _recording(
 
 
 def manifest_from(entries: dict[str, Any]) -> Manifest:
-    """Build a manifest from its JSON form."""
+    """Build a manifest from its JSON form; raise ValueError and its like where it is none."""
     lists = {"models_requested", "models_answered"}
     values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in entries.items()}
+    instant(values["clock"])
     return Manifest(**values)
 
 
@@ -213,7 +221,7 @@ def _response(head: Line, received: list[Line]) -> Response:
 def _received(response: Response) -> tuple[list[tuple[Json, Line]], str]:
     """Cut a response body: by its chunks where there are several, else as any body."""
     whole = sum(chunk.size for chunk in response.chunks) == len(response.body)
-    if len(response.chunks) > 1 and whole:
+    if whole and (len(response.chunks) > 1 or (response.chunks and not response.body)):
         cut = pieces(response.body, response.chunks)
         return [(bytes_as_json(piece), {"at": chunk.at}) for chunk, piece in cut], "chunks"
     exploded, spelling = _exploded(response.body)
@@ -249,12 +257,7 @@ def _joined(pieces: list[Json], spelling: str) -> bytes:
 
 
 def _object(body: bytes) -> dict[str, Json] | None:
-    if not body.startswith(b"{"):
-        return None
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    value = json_body(body) if body.startswith(b"{") else None
     return value if isinstance(value, dict) else None
 
 
@@ -276,7 +279,7 @@ def _refuse_conflicts(lines: list[str], path: str | Path) -> None:
 
 def _parsed(line: str, number: int, path: str | Path) -> Line:
     try:
-        value = json.loads(line)
+        value = parsed_json(line, DEEPEST)
     except ValueError as error:
         raise Damaged(path, f"not JSON: {error}", number) from error
     if not isinstance(value, dict):

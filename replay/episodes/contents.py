@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
+from replay.episodes.checked import BROKEN
 from replay.episodes.database import File
-from replay.episodes.pieces import cut, pack, unpack
+from replay.episodes.pieces import MOST, cut, pack, unpack
 from replay.errors import Damaged
 
 _LOOKED_UP_AT_ONCE = 500
@@ -111,18 +112,23 @@ class Contents:
 
     def _read(self, ids: set[int]) -> None:
         rows = self._rows(ids)
-        lists = {row[0]: self._parts(row[1], row[5]) for row in rows if row[5] is not None}
-        if lists:
-            self._read({part for parts in lists.values() for part in parts} - self._found.keys())
+        lists = {row[0]: self._parts(row[0], row[5]) for row in rows if row[5] is not None}
+        pieces = {part for parts in lists.values() for part in parts} - self._found.keys() - ids
+        rows += self._rows(pieces) if pieces else []
         self._open({row[2] for row in rows if row[5] is None})
-        for number, name, held, start, size, parts in rows:
-            if parts is None:
-                data = self._packs.get(held, b"")[start : start + size]
-            else:
-                data = b"".join(self._found.get(part, b"") for part in lists[number])
-            if digest(data) != name:
-                raise self._damaged(f"content {name.hex()}")
-            self._found[number] = data
+        for row in sorted(rows, key=lambda row: row[0] in lists):  # pieces first
+            self._found[row[0]] = self._put_together(row, lists)
+
+    def _put_together(self, row: Sequence[Any], lists: dict[int, list[int]]) -> bytes:
+        number, name, held, start, size, parts = row
+        if parts is None:
+            data = self._packs.get(held, b"")[start : start + size]
+        else:  # of pieces, which are no lists: those could hold one another, or more than there is
+            found = [self._found.get(part, b"") for part in lists.get(number, ())]
+            data = b"".join(found) if sum(map(len, found)) == size <= MOST else b""
+        if digest(data) != name:
+            raise self._damaged(f"content number {number}")
+        return data
 
     def _rows(self, ids: set[int]) -> list[Any]:
         rows = self._file.rows(
@@ -135,12 +141,11 @@ class Contents:
             raise self._damaged(f"content number {min(missing)}")
         return rows
 
-    def _parts(self, name: bytes, parts: str) -> list[int]:
+    def _parts(self, number: int, parts: str) -> list[int]:
         try:
-            found = [int(part) for part in json.loads(parts)]
-        except (ValueError, TypeError):
-            raise self._damaged(f"content {name.hex()}") from None
-        return found
+            return [int(part) for part in json.loads(parts)]
+        except BROKEN:
+            raise self._damaged(f"content number {number}") from None
 
     def _open(self, packs: set[int]) -> None:
         rows = self._file.rows(

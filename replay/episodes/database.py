@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from replay.episodes.schema import NAMES, SET, migrations
+from replay.episodes.checked import BROKEN
+from replay.episodes.schema import NAMES, SET, TABLES, TRIGGERS, migrations
 from replay.errors import Damaged
 
 if TYPE_CHECKING:
@@ -29,6 +30,17 @@ def unusable(path: str | Path, error: Exception) -> Damaged:
     if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         hint = "Another program keeps it locked. Once that has ended: the same command again."
     return Damaged(path, f"SQLite cannot use it: {error}", hint=hint)
+
+
+def distrust(connection: sqlite3.Connection) -> None:
+    """
+    Let what a stranger has put into a file do as little as possible.
+
+    https://sqlite.org/security.html, "Untrusted SQLite Database Files".
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.execute("PRAGMA mmap_size = 0")
 
 
 Carry = Callable[["Database"], None]
@@ -98,6 +110,15 @@ class File:
         except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise Damaged(self.path, f"not a whole store: {error}", hint=self.hint()) from error
 
+    @contextmanager
+    def believed(self) -> Iterator[None]:
+        """Turn what comes of rows that nobody of ours has written into our words."""
+        try:
+            yield
+        except BROKEN as error:
+            what = f"not a whole store: {type(error).__name__}: {error}"
+            raise Damaged(self.path, what, hint=self.hint()) from error
+
     def hint(self) -> str:
         """Say what to do about a damaged store."""
         return (
@@ -154,17 +175,29 @@ class File:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: a crash loses nothing whole
             connection.execute("PRAGMA wal_autocheckpoint = 4000")  # as many bytes as is usual
+            distrust(connection)
         return connection
 
     def _is_old(self, connection: sqlite3.Connection) -> bool:
         """Whether there is something to migrate; what is newer than we are is refused untouched."""
         applied = set[str]()
-        if connection.execute(_HAS_MIGRATIONS).fetchone():
+        there = connection.execute(_SCHEMA).fetchall()
+        for name, kind, sql in there:
+            if name in TABLES and not sql.upper().startswith("CREATE TABLE"):
+                self._refuse(f"{name} is a {kind}, and not the table that it was")
+        if any(name == "_sqlite_migrations" for name, *_ in there):
             applied = {name for (name,) in connection.execute(_APPLIED, [SET])}
         if newer := sorted(applied - NAMES):
             what = f"it was written by a newer version ({newer[-1]})"
             raise Damaged(self.path, what, hint="Upgrade: pip install -U golden-replay")
-        return applied != NAMES
+        is_old = applied != NAMES
+        for name, kind, _ in there:
+            if kind == "trigger" and not (is_old and name in TRIGGERS):
+                self._refuse(f"{name} is a trigger that is not ours")
+        return is_old
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise Damaged(self.path, what, hint=self.hint())
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the tables up to date, one process at a time, in one transaction."""
@@ -178,13 +211,13 @@ class File:
             db.execute("COMMIT")
         except BaseException as error:
             connection.rollback()
-            if isinstance(error, ValueError):
+            if isinstance(error, BROKEN):
                 what = f"it cannot be brought up to date: {error}"
                 raise Damaged(self.path, what, hint=self.hint()) from error
             raise
 
 
-_HAS_MIGRATIONS = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+_SCHEMA = "SELECT name, type, sql FROM sqlite_master WHERE type <> 'index'"
 _APPLIED = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
 
 

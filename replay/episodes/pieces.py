@@ -13,6 +13,8 @@ import json
 import re
 import zlib
 
+from replay.cassettes.limits import MEBIBYTE
+
 _WORTH_CUTTING = 1024
 """Bytes below which a body stays whole: its pieces would take more than they save."""
 
@@ -20,6 +22,9 @@ _SHORTEST = 96
 """Characters below which a value is no piece of its own."""
 
 _WORTH_PACKING = 120
+MOST = 256 * MEBIBYTE
+"""Bytes that are cut or packed; what is larger stays as it is, so that neither can be a bomb."""
+
 _PAYS = 0.9
 """A packed form is kept when it takes less than this part of the plain one."""
 
@@ -33,7 +38,7 @@ def cut(body: bytes) -> list[bytes]:
 
     What is no JSON object or array, or a short one, is one piece.
     """
-    if len(body) < _WORTH_CUTTING or body[:1] not in (b"{", b"["):
+    if not _WORTH_CUTTING <= len(body) <= MOST or body[:1] not in (b"{", b"["):
         return [body]
     ends: list[int] = []
     try:
@@ -52,7 +57,7 @@ def pack(data: bytes) -> tuple[str, bytes]:
 
     zlib, because the standard library of every Python has it: a store has to open anywhere.
     """
-    if len(data) >= _WORTH_PACKING:
+    if _WORTH_PACKING <= len(data) <= MOST:
         packed = zlib.compress(data, 6)
         if len(packed) < _PAYS * len(data):
             return "zlib", packed
@@ -65,10 +70,14 @@ def unpack(form: str, data: bytes) -> bytes:
         return data
     if form != "zlib":
         raise ValueError(f"it is of the form {form!r}, which is none")
+    packed = zlib.decompressobj()
     try:
-        return zlib.decompress(data)
+        found = packed.decompress(data, MOST)
     except zlib.error as error:
         raise ValueError(str(error)) from error
+    if not packed.eof:
+        raise ValueError("it is cut off, or larger than any that is written")
+    return found
 
 
 def _walk(text: str, at: int, deep: int, ends: list[int]) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from replay.canonical import parsed_json
+from replay.episodes.checked import checked
 from replay.episodes.database import File
 from replay.errors import BadFilter
 
@@ -96,7 +97,7 @@ def select(file: File, tenant: str, wanted: Filter) -> list[Row]:
         f"WHERE {where} ORDER BY e.tenant, e.id, r.number",
         *values,
     )
-    return [_row(*row) for row in found]
+    return [checked(_row(*row)) for row in found]
 
 
 def summed(rows: Iterable[Row]) -> list[Summary]:
@@ -122,7 +123,7 @@ def search(file: File, tenant: str, words: str, wanted: Filter) -> list[Hit]:
         query,
         *values,
     )
-    return [Hit(*row) for row in found]
+    return [checked(Hit(*row)) for row in found]
 
 
 def _where(tenant: str, wanted: Filter) -> tuple[str, list[Any]]:
@@ -174,11 +175,11 @@ def _instant(name: str, value: str) -> datetime:
 
 
 def _row(tenant: str, episode: str, entrypoint: str, tags: str, *recording: Any) -> Row:
-    known = tenant, episode, entrypoint, tuple(json.loads(tags))
+    known = tenant, episode, entrypoint, tuple(parsed_json(tags))
     if recording[0] is None:
         return Row(*known)
     name, started, outcome, models, *figures = recording
-    return Row(*known, name, started, outcome, tuple(json.loads(models)), *figures)
+    return Row(*known, name, started, outcome, tuple(parsed_json(models)), *figures)
 
 
 def _summary(rows: list[Row]) -> Summary:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from replay.canonical import content_hash, members
+from replay.canonical import content_hash, members, parsed_json
 from replay.episodes.bundle import headers_from, manifest_from, recording_id
+from replay.episodes.checked import BROKEN, checked
 from replay.episodes.contents import Contents, NewContents, digest, numbers
 from replay.episodes.database import File
 from replay.episodes.said import Said, said
@@ -132,14 +133,16 @@ def _recording(file: File, contents: Contents, episode: str, row: Sequence[Any])
         [manifest, *(item for step in steps for item in step[:4] if item is not None)]
     )
     try:
-        recording = Recording(
-            manifest=manifest_from(json.loads(found[manifest])),
-            interactions=tuple(_interaction(found, *step) for step in steps),
-            output=json.loads(output),
-            failure=_failure(failure),
-            elapsed=elapsed,
+        recording = checked(
+            Recording(
+                manifest=manifest_from(json.loads(found[manifest])),
+                interactions=tuple(_interaction(found, *step) for step in steps),
+                output=parsed_json(output),
+                failure=_failure(failure),
+                elapsed=elapsed,
+            )
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except BROKEN as error:
         raise Damaged(file.path, f"{what}: {error}", hint=file.hint()) from error
     if recording_id(recording) != name:
         raise Damaged(file.path, what, hint=file.hint())

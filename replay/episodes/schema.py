@@ -7,6 +7,7 @@ columns.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from replay.episodes import legacy
@@ -229,6 +230,16 @@ def _execute(db: Database, script: str) -> None:
 _STEPS = (m001_episodes, m002_attempts, m003_pieces, m004_index_at_once)
 NAMES = frozenset(step.__name__ for step in _STEPS)
 """The migrations that we know."""
+
+TABLES = frozenset(
+    {"_sqlite_migrations", "batch_results"}
+    | set(re.findall(r"CREATE TABLE (\w+)", _TABLES))
+    | {f"{legacy.PREFIX}{name}" for name in legacy.TABLES}
+)
+"""The names under which we read; what answers there has to be a table."""
+
+TRIGGERS = frozenset({"text_ai", "text_ad"})
+"""Those that there were between `m003_pieces` and `m004_index_at_once`."""
 
 
 def migrations() -> Migrations:

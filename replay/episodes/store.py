@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import socket
 import sqlite3
@@ -12,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from replay.canonical import content_hash
+from replay.canonical import content_hash, parsed_json
 from replay.episodes import bundle, legacy
+from replay.episodes.checked import checked
 from replay.episodes.database import File
 from replay.episodes.processes import is_running
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
@@ -80,7 +80,8 @@ class Store:
 
     def rows(self, wanted: Filter | None = None) -> list[Row]:
         """List the recordings that *wanted* lets through, as plain facts, oldest first."""
-        return select(self.file, self.tenant, wanted or Filter())
+        with self.file.believed():
+            return select(self.file, self.tenant, wanted or Filter())
 
     def summaries(self, wanted: Filter | None = None) -> list[Summary]:
         """List the episodes that have a recording which *wanted* lets through."""
@@ -92,7 +93,8 @@ class Store:
 
         What stands in double quotes is looked for as it is; words match whatever their ending.
         """
-        return search(self.file, self.tenant, words, wanted or Filter())
+        with self.file.believed():
+            return search(self.file, self.tenant, words, wanted or Filter())
 
     def get(self, episode: str) -> Episode:
         """
@@ -109,8 +111,9 @@ class Store:
             self._refuse_another_tenant(episode)
             raise UnknownEpisode(episode, self.ids())
         number, *columns = rows[0]
-        found = _episode(self.file, columns)
-        return replace(found, recordings=read_recordings(self.file, number, episode))
+        with self.file.believed():
+            found = _episode(self.file, columns)
+            return replace(found, recordings=read_recordings(self.file, number, episode))
 
     def add(self, episode: Episode, bundle_digest: str = "") -> int:
         """
@@ -123,7 +126,8 @@ class Store:
             OtherTenant: it belongs to another tenant than this store is open for.
 
         """
-        check_name(episode.id)
+        for name in (episode.id, *filter(None, [self.tenant])):
+            check_name(name)  # a store that is merged has tenants of its own
         if episode.tenant and episode.tenant != self.tenant:
             raise OtherTenant(episode.id, episode.tenant, self.tenant)
         known = self._known(episode.id)
@@ -195,17 +199,18 @@ class Store:
         rows = self.file.rows(
             "SELECT id, episode, started, pid, host FROM attempt WHERE tenant = ?", self.tenant
         )
-        return [
-            Incomplete(number, episode, started, pid, self._noted(number))
-            for number, episode, started, pid, host in rows
-            if not is_running(host, pid, started)
-        ]
+        with self.file.believed():
+            return [
+                checked(Incomplete(number, episode, started, pid, self._noted(number)))
+                for number, episode, started, pid, host in rows
+                if not is_running(host, pid, started)
+            ]
 
     def _noted(self, attempt: int) -> tuple[Interaction, ...]:
         rows = self.file.rows(
             "SELECT lines FROM attempt_line WHERE attempt = ? ORDER BY step", attempt
         )
-        lines = [line for row in rows for line in json.loads(row[0])]
+        lines = [line for row in rows for line in parsed_json(row[0], bundle.DEEPEST)]
         return tuple(bundle.interactions(lines))
 
     def _known(self, episode: str) -> set[str]:
@@ -222,7 +227,8 @@ class Store:
         if not rows:
             return None
         number, *columns = rows[0]
-        return number, _episode(self.file, columns), columns[-2]
+        with self.file.believed():
+            return number, _episode(self.file, columns), columns[-2]
 
     def _episode_number(self, db: sqlite3.Connection, episode: Episode, digest: str) -> int:
         """Insert the row of *episode*, or see that the one that is there is the same case."""
@@ -262,9 +268,8 @@ def _episode(file: File, columns: Sequence[Any]) -> Episode:
     if content_hash(list(columns[:-1])) != sealed:
         what = f"episode {name} is not what it was"
         raise Damaged(file.path, what, hint=file.hint())
-    return Episode(
-        name, entrypoint, json.loads(inputs), tags=tuple(json.loads(tags)), tenant=tenant
-    )
+    inputs, tags = parsed_json(inputs), tuple(parsed_json(tags))
+    return checked(Episode(name, entrypoint, inputs, tags=tags, tenant=tenant))
 
 
 def _row(episode: Episode, digest: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from replay.atomic import replacing
 from replay.canonical import content_hash
+from replay.episodes.checked import BROKEN
 from replay.episodes.contents import Contents, digest
 from replay.episodes.database import MEMORY, File
 from replay.episodes.pieces import unpack
@@ -19,7 +20,7 @@ from replay.episodes.processes import is_running
 from replay.episodes.rows import HEAD, SAID, read_recordings, seal
 from replay.episodes.said import Said
 from replay.episodes.store import Store, case_of
-from replay.errors import Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
+from replay.errors import BadName, Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
 
 _PATIENCE = 2.0
 """Seconds after which a store that others have open is not replaced."""
@@ -55,7 +56,7 @@ def verify(store: Store) -> Iterator[str]:
             yield from check(file)
         except Damaged as error:
             yield error.what
-        except (ReplayError, sqlite3.DatabaseError, ValueError, TypeError) as error:
+        except (ReplayError, sqlite3.DatabaseError, *BROKEN) as error:
             yield f"{check.__name__[1:]}: {error}"
 
 
@@ -72,7 +73,8 @@ def gc(store: Store, *, dry_run: bool = False) -> Garbage:
         db.execute("PRAGMA foreign_keys = OFF")  # else each row looks for users in every table
         try:
             db.execute("BEGIN IMMEDIATE")
-            found = _cleared(db)
+            with store.file.believed():
+                found = _cleared(db)
             db.execute("ROLLBACK" if dry_run else "COMMIT")
         finally:
             db.rollback()  # where the disk was full
@@ -151,7 +153,7 @@ def merge(store: Store, source: Path) -> Merged:
                 try:
                     recordings += ours.add(theirs.get(name))
                     episodes += 1
-                except (OtherEpisode, Damaged) as error:
+                except (OtherEpisode, Damaged, BadName) as error:
                     refused.append(str(error))
     return Merged(episodes, recordings, tuple(refused))
 

@@ -112,18 +112,23 @@ def clustered(changes: Iterable[Change]) -> tuple[Cluster, ...]:
     return tuple(Cluster(tuple(group)) for group in sorted(found.values(), key=lambda g: -len(g)))
 
 
-def golden_change(path: Path, was: str | None, now: str | None) -> Change:
+def golden_change(path: Path, was: bytes | None, now: bytes | None) -> Change:
     """Say how a golden changes; None stands for a file that is not there."""
     stem = path.stem.partition(NAME)[0]
     if now is None:
         return Change(path, stem, "golden", (Drift.GONE,))
-    new = read_golden(path, now)
+    new = read_golden(path, _text(now))
     if was is None:
         step = Step(Drift.NEW, 0, "output", Difference("", ABSENT, new))
         return Change(path, stem, "golden", (Drift.NEW,), (step,))
-    found = value_differences(read_golden(path, was), new)
+    found = value_differences(read_golden(path, _text(was)), new)
     steps = tuple(Step(Drift.OUTPUT, 0, "output", difference) for difference in found)
     return Change(path, stem, "golden", (Drift.OUTPUT,), steps)
+
+
+def _text(data: bytes) -> str:
+    """Decode a golden; git may have checked it out with the line ends of another system."""
+    return data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def cassette_change(

@@ -14,7 +14,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
 from replay.atomic import proposal, write_atomic
-from replay.canonical import canonical_json
+from replay.canonical import DEPTH, canonical_json, parsed_json
 from replay.model import Json
 
 NAME = "@"
@@ -24,6 +24,8 @@ SUFFIXES = (".json", ".md")
 """How the names of goldens end."""
 
 _LINES = "<lines>"
+_LONGEST = 80
+"""Bytes of such a name: with a stem and what is added to both, no file system takes many more."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class GoldenExtension(SingleFileSnapshotExtension):
         if serialized_data == snapshot_data:
             return True
         try:
-            both = [canonical_json(json.loads(text)) for text in (serialized_data, snapshot_data)]
+            both = [canonical_json(_parsed(text)) for text in (serialized_data, snapshot_data)]
         except ValueError:
             return False
         return both[0] == both[1]
@@ -136,7 +138,7 @@ def read_golden(path: Path, text: str) -> Json:
     if path.suffix != ".json":
         return text
     try:
-        return joined(json.loads(text))
+        return joined(_parsed(text))
     except ValueError:
         return text
 
@@ -160,10 +162,16 @@ def joined(value: Json) -> Json:
     {'reply': 'Hi,\nall is well.'}
     """
     if isinstance(value, dict):
-        if list(value) == [_LINES]:
-            return "\n".join(map(str, value[_LINES]))
+        lines = value.get(_LINES) if len(value) == 1 else None
+        if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+            return "\n".join(lines)
         return {key: joined(item) for key, item in value.items()}
     return [joined(item) for item in value] if isinstance(value, list) else value
+
+
+def _parsed(text: str) -> Json:
+    """Parse a golden, in which a text takes two levels more than it does in the value."""
+    return parsed_json(text, DEPTH + 2)
 
 
 def _file_name(name: str) -> str:
@@ -173,7 +181,7 @@ def _file_name(name: str) -> str:
     >>> _file_name("reply"), _file_name("a/b"), _file_name("a b")
     ('reply', 'a-b-6d959c', 'a-b-fbd987')
     """
-    plain = re.sub(r"[^\w.\-]+", "-", name)[:60]
+    plain = re.sub(r"[^\w.\-]+", "-", name)[:60].encode()[:_LONGEST].decode("utf-8", "ignore")
     if plain == name:
         return name
     return f"{plain}-{hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,8 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from replay.atomic import accept_proposal, drop_proposal, proposal, saving, write_atomic
+from replay.canonical import parsed_json
 from replay.config import Config
-from replay.errors import Ambiguous, NothingPending, NothingToUndo
+from replay.errors import Ambiguous, Damaged, NothingPending, NothingToUndo
 from replay.golden.changes import (
     CALL,
     Change,
@@ -25,6 +28,7 @@ from replay.golden.rules import rules_of
 
 _KEPT = 50
 _ALL = "all"
+_OURS = (".json", ".md", ".yaml")
 
 
 def pending(config: Config) -> tuple[Change, ...]:
@@ -95,19 +99,36 @@ class Decisions:
         if not kept:
             raise NothingToUndo
         folder = kept[-1]
-        journal = json.loads((folder / "decision.json").read_text("utf-8"))
-        paths = [self._config.root / entry["path"] for entry in journal["files"]]
+        verb, paths = self._journal(folder / "decision.json")
         for number, path in enumerate(paths):
             old, new = folder / f"{number}.old", folder / f"{number}.new"
             if new.exists():
                 write_atomic(proposal(path), new.read_bytes())
-            if journal["verb"] == "accept":
+            if verb == "accept":
                 if old.exists():
                     write_atomic(path, old.read_bytes())
                 else:
                     path.unlink(missing_ok=True)
         _forget(folder)
-        return journal["verb"], paths
+        return verb, paths
+
+    def _journal(self, file: Path) -> tuple[str, list[Path]]:
+        """Read what was decided, which may have come with a pull request: on our files only."""
+        try:
+            journal = parsed_json(file.read_bytes())
+            verb, named = str(journal["verb"]), [entry["path"] for entry in journal["files"]]
+            paths = [Path(os.path.normpath(self._config.root / name)) for name in named]
+        except (ValueError, TypeError, LookupError) as error:
+            raise Damaged(file, f"not a decision: {type(error).__name__}: {error}") from error
+        for path in paths:
+            if path.parent not in self._folders() or path.suffix not in _OURS:
+                what = f"{path} is no golden and no cassette of this project"
+                raise Damaged(file, what, hint=f"Did somebody send it? rm -r {file.parent}")
+        return verb, paths
+
+    def _folders(self) -> list[Path]:
+        folders = (self._config.golden, self._config.cassettes)
+        return [Path(os.path.normpath(self._config.path(folder))) for folder in folders]
 
     def _decide(self, verb: str, changes: Iterable[Change]) -> list[Path]:
         paths = [path for change in changes for path in self._files(change)]
@@ -130,7 +151,7 @@ class Decisions:
         return [path for path in paths if proposal(path).exists()]
 
     def _kept(self) -> list[Path]:
-        return sorted(path.parent for path in self._folder.glob("*/decision.json"))
+        return sorted(path.parent for path in self._folder.glob(f"{'[0-9]' * 6}/decision.json"))
 
     def _new_folder(self) -> Path:
         kept = self._kept()
@@ -155,8 +176,8 @@ def _goldens(config: Config) -> list[Change]:
     for beside in sorted(config.path(config.golden).glob("*.new")):
         path = beside.with_suffix("")
         if path.suffix in SUFFIXES:
-            was = path.read_text("utf-8") if path.exists() else None
-            found.append(golden_change(path, was, beside.read_text("utf-8")))
+            was = path.read_bytes() if path.exists() else None
+            found.append(golden_change(path, was, beside.read_bytes()))
     return found
 
 
@@ -169,7 +190,7 @@ def _cassettes(config: Config) -> list[Change]:
         same = all(s.drift is Drift.REQUEST and s.what != CALL for s in change.steps)
         adopted = was is not None and same and not change.note
         verb = (
-            f"replay cassettes adopt '{path}'"
+            f"replay cassettes adopt {shlex.quote(str(path))}"
             if adopted
             else "pytest --record-failed --snapshot-update"
         )

@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterable, Iterator, Mapping, Set
 from typing import Any
 
-from replay.canonical import canonical_json
+from replay.canonical import DEPTH, canonical_json, is_deep
 from replay.errors import NotJson
 from replay.golden.streams import assembled
 from replay.model import Json
@@ -32,9 +32,12 @@ def plain(value: Any, what: str = "The output") -> Json:
 
     """
     try:
-        return _plain(value)
+        found = _plain(value)
     except (_Unknown, RecursionError) as error:
         raise NotJson(what, str(error)) from error
+    if is_deep(found):
+        raise NotJson(what, f"it is nested deeper than {DEPTH} levels")
+    return found
 
 
 class _Unknown(Exception):

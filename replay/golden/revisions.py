@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def _changes(config: Config, since: str) -> Iterator[Change]:
     rules = rules_of(config)
     for path in _changed(config, since, config.golden):
         if path.suffix in SUFFIXES and path.name != "README.md":
-            yield golden_change(path, _text(_before(config, since, path)), _text(_now(path)))
+            yield golden_change(path, _before(config, since, path), _now(path))
     for path in _changed(config, since, config.cassettes):
         if path.suffix == ".yaml":
             yield cassette_change(path, _before(config, since, path), _now(path), rules)
@@ -45,7 +46,7 @@ def _changed(config: Config, since: str, folder: Path) -> list[Path]:
     where = ("--", str(folder))
     listed = _git(config.root, since, "diff", "--name-only", "-z", "--relative", since, *where)
     new = _git(config.root, since, "ls-files", "-z", "--others", "--exclude-standard", *where)
-    names = {name.decode() for name in (listed + new).split(b"\0") if name}
+    names = {os.fsdecode(name) for name in (listed + new).split(b"\0") if name}
     return [config.root / name for name in sorted(names)]
 
 
@@ -55,11 +56,6 @@ def _before(config: Config, since: str, path: Path) -> bytes | None:
         return _git(config.root, since, "cat-file", "blob", f"{since}:./{name}")
     except NoRevision:
         return None
-
-
-def _text(data: bytes | None) -> str | None:
-    """Decode a golden; git may have checked it out with the line ends of another system."""
-    return None if data is None else data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _now(path: Path) -> bytes | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from replay.canonical import parsed_json
 from replay.cassettes.redaction import Redactor
 from replay.config import Config
 from replay.errors import Damaged
@@ -30,11 +30,11 @@ def explain_file(path: Path, config: Config) -> tuple[Json, tuple[Touch, ...]]:
 
 def _value(text: str) -> Json:
     try:
-        return json.loads(text)
+        return parsed_json(text)
     except ValueError:
         pass
     lines = [line for line in text.splitlines() if line.strip()]
     try:
-        return [json.loads(line) for line in lines] if len(lines) > 1 else text
+        return [parsed_json(line) for line in lines] if len(lines) > 1 else text
     except ValueError:
         return text

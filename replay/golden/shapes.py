@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
-from replay.canonical import ABSENT, json_body
+from replay.canonical import ABSENT, json_body, parsed_json, parts_of
 from replay.llm.calls import read_calls
 from replay.llm.exchange import sse_data
 from replay.model import Difference, Interaction, Json
@@ -52,7 +50,7 @@ def _by_address(interactions: Iterable[Interaction]) -> dict[str, list[Interacti
     found: dict[str, list[Interaction]] = defaultdict(list)
     for interaction in interactions:
         request = interaction.request
-        found[f"{request.method.upper()} {urlsplit(request.url).path or '/'}"].append(interaction)
+        found[f"{request.method.upper()} {parts_of(request.url).path or '/'}"].append(interaction)
     return found
 
 
@@ -111,7 +109,7 @@ def _values(interaction: Interaction) -> Iterator[Json]:
         return
     for data in sse_data(body):
         try:
-            yield json.loads(data)
+            yield parsed_json(data)
         except ValueError:
             continue  # `[DONE]`
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from replay.canonical import parsed_json
 from replay.model import Json
 
 
@@ -102,7 +102,7 @@ def _closed(block: dict[str, Any]) -> Json:
     pieces = block.pop("partial_json", None)
     if pieces:
         try:
-            block["input"] = json.loads(pieces)
+            block["input"] = parsed_json(pieces)
         except ValueError:
             block["input"] = pieces
     return block

@@ -9,6 +9,8 @@ from typing import Any
 from replay.canonical import parsed_json
 from replay.model import Json
 
+_MOST = 10**12
+
 
 def at(value: Json, *path: str) -> Json:
     """Follow *path* through objects; None where it ends early."""
@@ -26,11 +28,11 @@ def text(value: Json, *path: str) -> str:
 
 
 def count(value: Json, *path: str) -> int:
-    """Read a number of something; some providers write it as `28.0`."""
+    """Read a number of something; some providers write it as `28.0`. Nobody has a trillion."""
     found = at(value, *path)
     if type(found) is float and math.isfinite(found):
         found = int(found)
-    return found if type(found) is int and found > 0 else 0
+    return found if type(found) is int and 0 < found < _MOST else 0
 
 
 def objects(value: Json, *path: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from replay.batch.report import Report, Result, report_json
 from replay.contrast import difference_lines
 from replay.model import Kind
 from replay.reports.terminal import quoted
+from replay.visible import inline, visible
 
 _SHOWN = 20
 
@@ -68,7 +70,8 @@ def show_batch(report: Report, out: Console) -> None:
 
 def batch_json(report: Report) -> str:
     """Write *report* for machines."""
-    return json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(report_json(report), indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def summary(report: Report) -> str:
@@ -76,8 +79,10 @@ def summary(report: Report) -> str:
     found = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
     found += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
     for result in report.failed[:_SHOWN]:
-        found += ["", f"<details><summary><code>{result.run}</code> {said(result)}</summary>", ""]
-        found += ["```text", *(line.replace("```", "'''") for line in lines(result)), "```"]
+        run = html.escape(inline(str(result.run)))
+        found += ["", f"<details><summary><code>{run}</code> {said(result)}</summary>", ""]
+        told = (visible(line).replace("```", "'''") for line in lines(result))
+        found += ["```text", *told, "```"]
         found.append("</details>")
     if len(report.failed) > _SHOWN:
         found += ["", f"… and {len(report.failed) - _SHOWN:,} more"]

@@ -10,9 +10,8 @@ from replay.batch.report import Report as BatchReport
 from replay.drift.gates import Passage
 from replay.drift.report import Report
 from replay.reports.batch import lines, said
-from replay.visible import visible
+from replay.visible import in_xml, inline, visible
 
-_NOT_XML = str.maketrans("\ufffe\uffff", "\ufffd\ufffd")
 _TAGS = {1: "failure", 2: "error"}
 
 
@@ -22,8 +21,8 @@ def batch_junit(report: BatchReport) -> str:
     suite = _suite("replay batch", len(report.results), failed.values())
     suite.set("time", f"{sum(result.seconds for result in report.results):.3f}")
     for result in report.results:
-        name, time = str(result.run), f"{result.seconds:.3f}"
-        case = SubElement(suite, "testcase", classname="replay", name=_clean(name), time=time)
+        name, time = inline(str(result.run)), f"{result.seconds:.3f}"
+        case = SubElement(suite, "testcase", classname="replay", name=in_xml(name), time=time)
         if code := failed.get(result.place):
             kind, text = result.outcome.kind, "\n".join(lines(result))
             child = SubElement(case, _TAGS[code], message=_clean(said(result)), type=kind)
@@ -56,5 +55,4 @@ def _written(suite: Element) -> str:
 
 
 def _clean(text: str) -> str:
-    """Spell out what nobody would see, and leave out the rest of what XML does not take."""
-    return visible(text).translate(_NOT_XML)
+    return in_xml(visible(text))

@@ -24,4 +24,4 @@ def page(template: str, **values: Any) -> str:
 
 def _seen(value: Any) -> Any:
     """Spell out what a browser would not show, or show elsewhere than it stands."""
-    return visible(value) if type(value) is str else value
+    return value if hasattr(value, "__html__") else visible(str(value))

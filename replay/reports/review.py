@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from decimal import Decimal
@@ -17,7 +18,7 @@ from replay.golden.changes import Change, Cluster, Spent, Step
 from replay.golden.differences import word_diff
 from replay.model import Json
 from replay.reports.terminal import show_json
-from replay.visible import visible
+from replay.visible import inline, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +61,7 @@ def change_lines(change: Change) -> Iterator[str]:
     """Say how a change reads: a line a step, a text as a word diff."""
     for step in change.steps[:_STEPS]:
         place = f"step {step.step}, {step.what}: " if step.step else ""
-        yield f"  {step.drift} · {place}{step.difference.path or 'everything'}"
+        yield f"  {step.drift} · {place}{inline(step.difference.path) or 'everything'}"
         yield from (f"    {line}" for line in _values(step))
     if len(change.steps) > _STEPS:
         yield f"  … and {len(change.steps) - _STEPS} more"
@@ -102,7 +103,7 @@ def page(clusters: Sequence[Cluster], *, base: str = "") -> str:
     against = f" since {html.escape(base)}" if base else ""
     sections = "".join(
         f"<details open><summary>{html.escape(_title(cluster))}</summary>"
-        f"<p>{html.escape(', '.join(sorted({c.path.name for c in cluster.changes})))}</p>"
+        f"<p>{html.escape(inline(', '.join(sorted({c.path.name for c in cluster.changes}))))}</p>"
         f"<pre>{''.join(_marked(line) for line in change_lines(cluster.first))}</pre></details>"
         for cluster in clusters
     )
@@ -130,29 +131,34 @@ def _title(cluster: Cluster) -> str:
     names = [change.path.name for change in cluster.changes]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     drifts = ", ".join(cluster.first.drifts) or "nothing but noise"
-    return f"{', '.join(names[:_NAMES])}{more} · {cluster.first.kind} · {drifts}"
+    return f"{inline(', '.join(names[:_NAMES]))}{more} · {cluster.first.kind} · {drifts}"
 
 
 def _section(cluster: Cluster) -> str:
     lines = "\n".join(change_lines(cluster.first))
     longest = max((len(run) for run in re.findall(r"`{3,}", lines)), default=2)
     fence = "`" * (longest + 1)
-    title = html.escape(_title(cluster))
-    return f"\n<details><summary>{title}</summary>\n\n{fence}\n{lines}\n{fence}\n\n</details>\n"
+    title = f"<summary><code>{html.escape(_title(cluster))}</code></summary>"
+    return f"\n<details>{title}\n\n{fence}\n{lines}\n{fence}\n\n</details>\n"
 
 
 def _commands(cluster: Cluster) -> Iterator[str]:
     first = cluster.first
     if first.verb:
-        yield f"  decide:  {first.verb}"
-        yield f"  or:      replay review --reject '{first.stem}'"
+        yield f"  decide:  {inline(first.verb)}"
+        yield f"  or:      replay review --reject {_quoted(first.stem)}"
         return
     yield f"  accept:  replay review --accept {_shell(cluster)}"
     yield f"  reject:  replay review --reject {_shell(cluster)}"
 
 
 def _shell(cluster: Cluster) -> str:
-    return f"'{cluster.first.path.name}'" if len(cluster.changes) == 1 else cluster.id
+    return _quoted(cluster.first.path.name) if len(cluster.changes) == 1 else cluster.id
+
+
+def _quoted(name: str) -> str:
+    """Write *name* for a shell: somebody may have put a command into it."""
+    return inline(shlex.quote(name))
 
 
 def _values(step: Step) -> Iterator[str]:

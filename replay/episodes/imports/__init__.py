@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from replay.canonical import header
+from replay.cassettes.coding import pieces
 from replay.cassettes.files import read_cassette
 from replay.cassettes.healing import built, parts
 from replay.cassettes.limits import Allowance
 from replay.cassettes.reading import read_bytes
 from replay.cassettes.redaction import Redactor
 from replay.config import Redaction
+from replay.episodes.checked import BROKEN
 from replay.episodes.folder import read_bundle
 from replay.episodes.imports.exchanges import Exchanges
 from replay.episodes.imports.har import har
@@ -31,9 +33,7 @@ from replay.episodes.imports.spans import spans
 from replay.episodes.store import Store
 from replay.errors import Damaged
 from replay.llm.calls import models_of, read_calls
-from replay.model import Episode, Interaction, Manifest, Recording
-
-_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+from replay.model import Chunk, Episode, Interaction, Manifest, Recording
 
 READERS: dict[str, Callable[[list[Any]], Exchanges | None]] = {
     "HAR": har,
@@ -90,7 +90,7 @@ def read_recorded(path: Path, rules: Redaction, name: str = "") -> Imported:
     text = read_bytes(path).decode("utf-8", "replace")
     form, interactions, began, healed = _exchanges(path, _values(text)) or _cassette(path)
     redactor = Redactor(rules)
-    clean = tuple(redactor.interaction(interaction) for interaction in interactions)
+    clean = tuple(_fitting(redactor.interaction(item)) for item in interactions)
     requested, answered = models_of(read_calls(clean))
     last = max((item.started + item.elapsed for item in clean), default=0.0)
     recording = Recording(
@@ -117,7 +117,7 @@ def _exchanges(path: Path, values: list[Any]) -> _Read | None:
             found = reader(values)
             if found is not None:
                 return form, *_built(found)
-        except _BROKEN as error:
+        except BROKEN as error:
             what = f"a {form} file that is broken: {type(error).__name__}: {error}"
             raise Damaged(path, what) from error
     return None
@@ -131,6 +131,16 @@ def _built(found: Exchanges) -> tuple[tuple[Interaction, ...], datetime | None, 
     return tuple(interactions), found.began, tuple(healed)
 
 
+def _fitting(interaction: Interaction) -> Interaction:
+    """Let the chunks add up to the body, which somebody may have edited."""
+    response = interaction.response
+    if not response or not response.chunks:
+        return interaction
+    cut = pieces(response.body, response.chunks)
+    chunks = tuple(Chunk(len(data), chunk.at) for chunk, data in cut)
+    return replace(interaction, response=replace(response, chunks=chunks))
+
+
 def _cassette(path: Path) -> _Read:
     found = read_cassette(path)
     return found.form, found.interactions, found.began, found.healed
@@ -140,9 +150,9 @@ def _values(text: str) -> list[Any]:
     """Parse *text* as one JSON value, or as one a line; empty when it is neither."""
     if text.lstrip()[:1] not in ("{", "["):
         return []
-    for pieces in ([text], text.splitlines()):
+    for texts in ([text], text.splitlines()):
         try:
-            return [json.loads(piece) for piece in pieces if piece.strip()]
+            return [json.loads(piece) for piece in texts if piece.strip()]
         except (ValueError, RecursionError):
             continue
     return []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from replay.instants import instant
 from replay.model import Json
 
 _MILLISECONDS_FROM = 1e11
@@ -44,13 +45,13 @@ def exchange(
     }
 
 
-def instant(value: Any) -> datetime | None:
+def time_of(value: Any) -> datetime | None:
     """Read a time as logs write it: ISO 8601, or seconds or milliseconds since 1970."""
     try:
         if isinstance(value, int | float):
             seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-            return datetime.fromtimestamp(seconds, UTC)
-        found = datetime.fromisoformat(str(value))
+            value = datetime.fromtimestamp(seconds, UTC).isoformat()
+        found = instant(str(value))
     except (ValueError, OverflowError, OSError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -6,11 +6,12 @@ import json
 from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import replay
+from replay.canonical import parts_of
 from replay.cassettes.yaml_v1 import UNANSWERED
-from replay.episodes.imports.exchanges import Exchanges, instant, timed
+from replay.episodes.imports.exchanges import Exchanges, time_of, timed
 from replay.model import Headers, Interaction, Recording, Request, Response
 
 _NO_RESPONSE = 0
@@ -23,7 +24,7 @@ def har(values: list[Any]) -> Exchanges | None:
     if not isinstance(log, dict) or "entries" not in log:
         return None
     return timed(
-        [(_read(entry), instant(entry.get("startedDateTime"))) for entry in log["entries"]]
+        [(_read(entry), time_of(entry.get("startedDateTime"))) for entry in log["entries"]]
     )
 
 
@@ -110,7 +111,7 @@ def _request(request: Request) -> dict[str, Any]:
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _named(request.headers),
-        "queryString": _named(tuple(parse_qsl(urlsplit(request.url).query))),
+        "queryString": _named(tuple(parse_qsl(parts_of(request.url).query))),
         "headersSize": -1,
         "bodySize": len(request.body),
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from replay.episodes.imports.exchanges import Exchanges, exchange, instant, timed
+from replay.episodes.imports.exchanges import Exchanges, exchange, time_of, timed
 
 _ASKED = ("request", "params", "input", "kwargs", "body", "req")
 _ANSWERED = ("response", "result", "output", "completion", "res")
@@ -58,7 +58,7 @@ def _read(line: dict[str, Any]) -> tuple[dict[str, Any], datetime | None] | None
     url = str(line.get("url") or asked.get("url") or "")
     took = next((line[n] / part for n, part in _SECONDS.items() if _is_number(line, n)), 0.0)
     facts = {"elapsed": took}
-    at = next((found for name in _TIMES if (found := instant(line.get(name)))), None)
+    at = next((found for name in _TIMES if (found := time_of(line.get(name)))), None)
     return exchange(_address(url, sent, answer), sent, answer, status=status, facts=facts), at
 
 
