@@ -14,7 +14,6 @@ from replay.episodes.checked import BROKEN, checked
 from replay.episodes.contents import Contents, NewContents, digest, numbers
 from replay.episodes.database import File
 from replay.episodes.said import Said, said
-from replay.errors import Damaged
 from replay.model import Chunk, Failure, Interaction, Json, Recording, Request, Response
 
 SAID = {
@@ -143,9 +142,9 @@ def _recording(file: File, contents: Contents, episode: str, row: Sequence[Any])
             )
         )
     except BROKEN as error:
-        raise Damaged(file.path, f"{what}: {error}", hint=file.hint()) from error
+        raise file.damaged(f"{what}: {error}") from error
     if recording_id(recording) != name:
-        raise Damaged(file.path, what, hint=file.hint())
+        raise file.damaged(what)
     return recording
 
 
