@@ -52,12 +52,12 @@ def content_hash(value: object) -> str:
     >>> content_hash({"a": 1}) == content_hash({"a": 1}) != content_hash({"a": 2})
     True
     """
-    return _digest(_HASHED.encode(value).encode("utf-8", "surrogatepass"))
+    return bytes_hash(_HASHED.encode(value).encode("utf-8", "surrogatepass"))
 
 
 def bytes_hash(data: bytes) -> str:
     """Name *data* by its content, as `content_hash` does for values."""
-    return _digest(data)
+    return f"b2:{blake2b(data, digest_size=16).hexdigest()}"
 
 
 def request_key(request: Request) -> str:
@@ -266,7 +266,7 @@ def _content(value: Any) -> Any:
     """Write what JSON has no form for: bytes as their hash, a dataclass as its members."""
     kind = type(value)
     if kind is bytes:
-        return {"bytes": _digest(value)}
+        return {"bytes": bytes_hash(value)}
     if hasattr(kind, "__dataclass_fields__"):
         return members(value)
     raise TypeError(f"{kind.__name__} has no content to hash")
@@ -299,7 +299,3 @@ _HASHED = json.JSONEncoder(
     check_circular=False,
     default=_content,
 )
-
-
-def _digest(data: bytes) -> str:
-    return f"b2:{blake2b(data, digest_size=16).hexdigest()}"

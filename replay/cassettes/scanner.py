@@ -123,7 +123,6 @@ def guard(
     path: Path | str,
     interactions: Iterable[Interaction],
     beside: Mapping[str, Json] | None = None,
-    rules: Redaction = DEFAULTS,
 ) -> None:
     """
     Refuse to write a secret that redaction did not reach into the file at *path*.
@@ -135,7 +134,7 @@ def guard(
         SecretFound: there is one; the error says where, and never what it is.
 
     """
-    scanner = Scanner(rules)
+    scanner = Scanner()
     found = list(scanner.findings(interactions))
     for name, value in (beside or {}).items():
         named = scanner.text(name, canonical_json(value))

@@ -31,9 +31,9 @@ class Leaves:
     arrays: dict[Path, Span] = field(default_factory=dict)
 
 
-def leaves(text: str, start: int = 0, stop: int | None = None) -> Leaves:
+def leaves(text: str) -> Leaves:
     """
-    List the strings in `text[start:stop]`.
+    List the strings in *text*.
 
     >>> leaves('{"a": [{"b": "x"}]}').strings
     [(('a', 0, 'b'), (14, 15))]
@@ -42,7 +42,7 @@ def leaves(text: str, start: int = 0, stop: int | None = None) -> Leaves:
     path: list[str | int] = []
     opened: list[int] = []
     naming = False
-    for match in _TOKEN.finditer(text, start, len(text) if stop is None else stop):
+    for match in _TOKEN.finditer(text):
         sign = text[match.start()]
         if sign == '"':
             if naming:
