@@ -61,7 +61,7 @@ def revisions(folder: Path, before: str, after: str) -> Iterator[Pair | LeftOut]
             continue
         data = _blob(folder, before, name), _content(folder, after, name)
         try:
-            was, now = (_read(name, each) for each in data)
+            was, now = (recording_of(read_source(Path(name), each).file()) for each in data)
             yield Pair(name, (was,), (now,), outputs=False)
         except Damaged as error:
             yield LeftOut(name, str(error), broken=True)
@@ -142,10 +142,6 @@ def _pair(name: str, before: list[Path], after: list[Path]) -> Pair | LeftOut:
 
 def _recordings(paths: Iterable[Path]) -> tuple[Recording, ...]:
     return tuple(recording_of(read_cassette(path)) for path in paths)
-
-
-def _read(name: str, data: bytes) -> Recording:
-    return recording_of(read_source(Path(name), data).file())
 
 
 def _present(folder: Path) -> list[str]:

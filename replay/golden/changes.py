@@ -220,7 +220,7 @@ def _steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
 
 def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: Rules) -> list[Step]:
     if was is None or now is None:
-        both = [_called(interaction) for interaction in (was, now)]
+        both = [str(side.request) if side else ABSENT for side in (was, now)]
         return [Step(Drift.REQUEST, step, CALL, Difference(CALL, *both))]
     sent = differences(
         normalized(fields(was.request), rules), normalized(fields(now.request), rules)
@@ -230,10 +230,6 @@ def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: R
         *(Step(Drift.REQUEST, step, " and ".join(change_of([d])), d) for d in sent),
         *(Step(Drift.RESPONSE, step, "answer", d) for d in answered),
     ]
-
-
-def _called(interaction: Interaction | None) -> str:
-    return str(interaction.request) if interaction else ABSENT
 
 
 def _output_steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
