@@ -85,7 +85,7 @@ def drift(config: Config, /, what: tuple[str, ...], **options: Any) -> NoReturn:
 def _report(config: Config, what: tuple[str, ...], options: dict[str, Any]) -> Report:
     from replay.cassettes.matching import Matcher
     from replay.drift.report import Reporter, report
-    from replay.golden.rules import rules_of
+    from replay.golden.chosen import rules_of
 
     reporter = Reporter(Matcher(config.match), rules_of(config), max_age_days=config.max_age_days)
     if named := options["text_distance"]:

@@ -14,7 +14,8 @@ from replay.drift.fields import field_differences
 from replay.drift.kinds import Kind
 from replay.drift.sent import request_changes
 from replay.drift.volatile import Sieve
-from replay.golden.rules import DEFAULT_RULES, Rules
+from replay.golden.built_in import DEFAULT_RULES
+from replay.golden.rules import Rules
 from replay.model import Recording
 
 

@@ -24,9 +24,10 @@ from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoi
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
 from replay.errors import NoEntrypoint, ReplayError, ReplayStop, TeacherForced, UnknownRecording
+from replay.golden.chosen import rules_of
 from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
-from replay.golden.rules import Rules, rules_of
+from replay.golden.rules import Rules
 from replay.llm.calls import read_call, read_calls
 from replay.llm.prices import total
 from replay.model import (

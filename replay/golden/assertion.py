@@ -16,6 +16,7 @@ from replay.cassettes.tape import Tape
 from replay.config import Config
 from replay.contrast import difference_lines
 from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption
+from replay.golden.chosen import changed, rules_of
 from replay.golden.differences import value_differences
 from replay.golden.extension import (
     GoldenExtension,
@@ -26,7 +27,7 @@ from replay.golden.extension import (
 )
 from replay.golden.normalization import normalized
 from replay.golden.plain import plain
-from replay.golden.rules import Rule, Rules, changed, rules_of
+from replay.golden.rules import Rule, Rules
 from replay.golden.stem import stem_of
 from replay.golden.writing import Update, Write, may_write, settle
 from replay.model import Interaction

@@ -15,10 +15,11 @@ from replay.cassettes.matching import change_of
 from replay.cassettes.reading import CassetteFile, read_source
 from replay.episodes import bundle
 from replay.errors import ReplayError
+from replay.golden.built_in import DEFAULT_RULES
 from replay.golden.differences import value_differences, words_changed
 from replay.golden.extension import NAME, read_golden
 from replay.golden.normalization import normalized
-from replay.golden.rules import DEFAULT_RULES, Rules
+from replay.golden.rules import Rules
 from replay.llm.calls import read_calls
 from replay.llm.prices import total
 from replay.model import Difference, Episode, Interaction, Json, Recording, Response

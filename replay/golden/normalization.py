@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from replay.canonical import canonical_json
 from replay.cassettes.paths import locations, path_text
+from replay.golden.built_in import DEFAULT_RULES
 from replay.golden.rules import (
-    DEFAULT_RULES,
     AtPath,
     Do,
     InText,

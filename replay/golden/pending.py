@@ -23,8 +23,8 @@ from replay.golden.changes import (
     clustered,
     golden_change,
 )
+from replay.golden.chosen import rules_of
 from replay.golden.extension import SUFFIXES
-from replay.golden.rules import rules_of
 
 _KEPT = 50
 _ALL = "all"

@@ -10,8 +10,8 @@ from replay.commands import git
 from replay.config import Config
 from replay.errors import CommandFailed, NoRevision
 from replay.golden.changes import Change, cassette_change, episode_change, golden_change
+from replay.golden.chosen import rules_of
 from replay.golden.extension import SUFFIXES
-from replay.golden.rules import rules_of
 
 
 def changes_since(config: Config, base: str) -> tuple[Change, ...]:
