@@ -225,8 +225,8 @@ def _imported(store: Store, config: Config, episode: str) -> str:
 
 
 def _show(replay: Any, as_json: bool) -> NoReturn:
-    from replay.reports.result import result_json
-    from replay.reports.terminal import console, show_replay
+    from replay.reports.result import result_json, show_replay
+    from replay.reports.terminal import console
 
     if as_json:
         click.echo(result_json(replay))

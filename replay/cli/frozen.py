@@ -104,7 +104,8 @@ def bisect(config: Config, /, episode: str, good: str, bad: str, version: str) -
     from replay.engine.bisect import bisect as bisect_revisions
     from replay.engine.child import Worker
     from replay.engine.wire import Task
-    from replay.reports.terminal import console, show_replay
+    from replay.reports.result import show_replay
+    from replay.reports.terminal import console
 
     found, recording = _resolved(config, episode, version)
     task = Task(episode, _id(recording), _shipped(found, recording))

@@ -12,8 +12,8 @@ from rich.table import Table
 from replay.contrast import difference_lines
 from replay.engine.frozen import Held
 from replay.engine.replayer import Replay
-from replay.reports.result import result_json
-from replay.reports.terminal import AS_IT_IS, show_replay
+from replay.reports.result import result_json, show_replay
+from replay.reports.terminal import AS_IT_IS
 
 
 def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: bool) -> None:
