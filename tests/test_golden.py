@@ -279,7 +279,7 @@ def test_damaged_cassette_is_refused_and_left_alone(project, mode):
 
     assert done.returncode == 1
     assert "\ncassettes/it.yaml, line 4: not YAML" in done.stdout
-    assert "\nTo have it back: git checkout -- 'cassettes/it.yaml'\n" in done.stdout
+    assert "\nTo have it back: git checkout -- cassettes/it.yaml\n" in done.stdout
     assert "\nOr record it again: pytest 'test_it.py::test_it' --record-mode=rewrite" in done.stdout
     assert (project.root / "cassettes/it.yaml").read_text() == damaged
 

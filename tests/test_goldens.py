@@ -107,7 +107,7 @@ def test_a_golden_with_an_open_merge_is_told(project):
     lines = [line[2:].strip() for line in failed.stdout.splitlines() if line.startswith("E ")]
     path = "golden/test_it.test_it.json"
     assert lines[1].startswith(f"{path}, line 3: not JSON: ")
-    assert lines[2] == f"To have it back: git checkout -- '{path}'"
+    assert lines[2] == f"To have it back: git checkout -- {path}"
     assert (accepted.returncode, project.pytest("-q").returncode) == (0, 0)
 
 

@@ -14,6 +14,7 @@ from replay.canonical import DEPTH, bytes_hash, content_hash
 from replay.cli import main
 from replay.config import Config
 from replay.episodes import bundle
+from replay.episodes.batches import Batches
 from replay.episodes.checked import checked
 from replay.episodes.exports import export_har
 from replay.episodes.pieces import MOST, pack, unpack
@@ -280,3 +281,17 @@ def test_a_golden_of_a_long_name_has_one_that_every_system_takes(tmp_path):
     name = GoldenExtension.get_snapshot_name(test_location=location, index="注" * 60)
 
     (tmp_path / f"{name}.json.new").write_text("1")
+
+
+def test_a_result_of_a_batch_that_is_no_json_is_damage(tmp_path):
+    """It stands in the store as well, and may have been changed there."""
+
+    batches = Batches(tmp_path / "store.db")
+    batches.put("nightly", 1, {"outcome": "identical"})
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("UPDATE batch_results SET result = '{'")
+    db.close()
+
+    with pytest.raises(Damaged, match="not JSON"):
+        list(batches.results("nightly"))
+    batches.close()

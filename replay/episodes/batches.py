@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from replay.episodes.database import distrust, unusable
+from replay.errors import Damaged
 from replay.model import Json
 
 migrations = Migrations("golden-replay-batches")
@@ -87,3 +88,5 @@ class Batches:
             yield
         except (sqlite3.Error, OSError) as error:
             raise unusable(self._path, error) from error
+        except ValueError as error:
+            raise Damaged(self._path, f"a result in it is not JSON: {error}") from error

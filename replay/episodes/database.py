@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -120,10 +121,11 @@ class File:
 
     def damaged(self, what: str) -> Damaged:
         """Say *what* is not as it was, and what to do about a damaged store."""
+        path, aside = shlex.quote(str(self.path)), shlex.quote(f"{self.path}.damaged")
         hint = (
             "What is damaged: replay verify. A backup brings it back: replay restore FILE. Or "
             "move it away, and have what was exported: "
-            f"mv {self.path} {self.path}.damaged; replay import episodes/*.jsonl"
+            f"mv {path} {aside}; replay import episodes/*.jsonl"
         )
         return Damaged(self.path, what, hint=hint)
 

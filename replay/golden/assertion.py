@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -226,7 +227,7 @@ def _told(shown: Path, result: AssertionResult) -> list[str]:
     if result.recalled_data is None:
         return [f"{shown} is not there yet."]
     if flaw := golden_flaw(shown, str(result.recalled_data)):
-        return [f"{flaw}.", f"To have it back: git checkout -- '{shown}'"]
+        return [f"{flaw}.", f"To have it back: git checkout -- {shlex.quote(str(shown))}"]
     was = read_golden(shown, str(result.recalled_data))
     now = read_golden(shown, str(result.asserted_data))
     found = value_differences(was, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,7 +128,7 @@ class Scene(Stage):
                 return read_cassette(self.path)
         except Damaged as error:
             again = f"Or record it again: {self._rerecord}rewrite"
-            hint = error.hint or f"To have it back: git checkout -- '{shown}'\n{again}"
+            hint = error.hint or f"To have it back: git checkout -- {shlex.quote(shown)}\n{again}"
             raise Damaged(shown, error.what, error.line, hint) from error
         if record_mode == "none":
             raise CassetteNotRecorded(shown, f"{self._rerecord}rewrite --snapshot-update")
