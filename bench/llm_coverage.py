@@ -22,7 +22,8 @@ from rich.table import Table
 from replay.cassettes.eventstream import messages
 from replay.cassettes.files import read_cassette
 from replay.errors import Damaged
-from replay.llm.calls import Call, read_call
+from replay.llm.calls import read_call
+from replay.llm.conversation import Call
 from replay.model import Interaction
 
 PATHS = re.compile(

@@ -11,11 +11,12 @@ from typing import Any
 
 from replay.canonical import header
 from replay.cassettes.redaction import Redactor
-from replay.engine.apps import Answer, App, Message, Receive, Scope, Send, body_text, header_text
+from replay.engine.apps import Answer, App, Message, Receive, Scope, Send, header_text
 from replay.engine.background import Loss, ServiceRun
 from replay.engine.entrypoint import importable
 from replay.engine.service import Recorder, Sample, unique
 from replay.model import Json, Request
+from replay.spelling import bytes_as_json
 
 __all__ = ["RecordingMiddleware"]
 
@@ -156,7 +157,7 @@ class InboundRun(ServiceRun):
             "method": request.method,
             "url": request.url,
             "headers": [list(pair) for pair in request.headers],
-            "body": body_text(request.body),
+            "body": bytes_as_json(request.body),
         }
         if root := scope.get("root_path"):
             inputs["root_path"] = root

@@ -15,11 +15,13 @@ from replay.model import Difference, Headers, Json, Request
 KEY_SCHEMA = 1
 """Version of `request_key`; it is written to every manifest."""
 
+ABSENT = "(absent)"
+"""Stands for the value of a field that one side does not have."""
+
 DEPTH = 200
 """Nesting of JSON that is looked into: far beyond any payload, and far below Python's own limit."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_MISSING = "(absent)"
 
 PLACEHOLDER = re.compile(
     r"(?:<|&lt;|%3[Cc]|\\u003[Cc])secret(?::|%3[Aa])(?P<kind>[a-z0-9][a-z0-9._-]*)"
@@ -50,12 +52,12 @@ def content_hash(value: object) -> str:
     >>> content_hash({"a": 1}) == content_hash({"a": 1}) != content_hash({"a": 2})
     True
     """
-    return _digest(_HASHED.encode(value).encode("utf-8", "surrogatepass"))
+    return bytes_hash(_HASHED.encode(value).encode("utf-8", "surrogatepass"))
 
 
 def bytes_hash(data: bytes) -> str:
     """Name *data* by its content, as `content_hash` does for values."""
-    return _digest(data)
+    return f"b2:{blake2b(data, digest_size=16).hexdigest()}"
 
 
 def request_key(request: Request) -> str:
@@ -179,9 +181,9 @@ def differences(recorded: dict[str, Json], now: dict[str, Json]) -> tuple[Differ
     """List where two flattened values differ, in the order in which the paths appear."""
     paths = dict.fromkeys([*recorded, *now])
     return tuple(
-        Difference(path, recorded.get(path, _MISSING), now.get(path, _MISSING))
+        Difference(path, recorded.get(path, ABSENT), now.get(path, ABSENT))
         for path in paths
-        if recorded.get(path, _MISSING) != now.get(path, _MISSING)
+        if recorded.get(path, ABSENT) != now.get(path, ABSENT)
     )
 
 
@@ -264,7 +266,7 @@ def _content(value: Any) -> Any:
     """Write what JSON has no form for: bytes as their hash, a dataclass as its members."""
     kind = type(value)
     if kind is bytes:
-        return {"bytes": _digest(value)}
+        return {"bytes": bytes_hash(value)}
     if hasattr(kind, "__dataclass_fields__"):
         return members(value)
     raise TypeError(f"{kind.__name__} has no content to hash")
@@ -297,7 +299,3 @@ _HASHED = json.JSONEncoder(
     check_circular=False,
     default=_content,
 )
-
-
-def _digest(data: bytes) -> str:
-    return f"b2:{blake2b(data, digest_size=16).hexdigest()}"

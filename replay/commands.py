@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from replay.errors import CommandFailed
+
+
+def git(folder: Path, *arguments: str, timeout: float | None = None) -> bytes:
+    """Run git in *folder*, as `output_of` does."""
+    return output_of("git", "-C", str(folder), *arguments, timeout=timeout)
 
 
 def output_of(*command: str, timeout: float | None = None) -> bytes:

@@ -17,8 +17,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from replay.errors import BadSetting, NotToml, UnknownSetting
 
-ENGINES = ("vcrpy", "replay")
-
 TELEMETRY_HOSTS = (
     "*.ingest.sentry.io",
     "*.ingest.us.sentry.io",
@@ -48,6 +46,20 @@ class Subprocesses(StrEnum):
     WARN = "warn"
     REFUSE = "refuse"
     ALLOW = "allow"
+
+
+class Engine(StrEnum):
+    """What plays `@pytest.mark.vcr` tests."""
+
+    VCRPY = "vcrpy"
+    REPLAY = "replay"
+
+
+class Order(StrEnum):
+    """Whether recorded requests may be sent in another order."""
+
+    FREE = "free"
+    STRICT = "strict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +109,13 @@ class Matching:
 
     *ignore_json* are paths such as `metadata.run_id` or `messages[*].id`; *ignore_query* are names
     of parameters; *volatile* maps a name to a regular expression of tokens that differ from run to
-    run. *order* is `free` or `strict`. *hosts* adds rules for a host, written as a glob.
+    run. *hosts* adds rules for a host, written as a glob.
     """
 
     ignore_json: tuple[str, ...] = ()
     ignore_query: tuple[str, ...] = ()
     volatile: dict[str, str] = field(default_factory=dict)
-    order: str = "free"
+    order: Order = Order.FREE
     hosts: dict[str, Matching] = field(default_factory=dict)
 
 
@@ -162,12 +174,12 @@ class Config:
     Where things are, and what is left out of recordings.
 
     Folders are relative to *root*, the folder of the pyproject.toml that was found. *environment*
-    names the variables whose values are kept in a recording and put back for its replay. *engine*
-    is what plays `@pytest.mark.vcr` tests: `vcrpy`, or `replay`. Cassettes older than
-    *max_age_days* are reported, 0 for never. *shared* is a store under the project's own, which is
-    read and never written; *tenant* is whose episodes are meant. *versions* are names of your own
-    for versions, such as `baseline = "gpt-4o-2024-08-06"`. *entrypoints* are modules, with what is
-    below them, or `module:function`, that may be run although they are not the project's own code.
+    names the variables whose values are kept in a recording and put back for its replay. Cassettes
+    older than *max_age_days* are reported, 0 for never. *shared* is a store under the project's
+    own, which is read and never written; *tenant* is whose episodes are meant. *versions* are names
+    of your own for versions, such as `baseline = "gpt-4o-2024-08-06"`. *entrypoints* are modules,
+    with what is below them, or `module:function`, that may be run although they are not the
+    project's own code.
     """
 
     root: Path = field(default_factory=Path)
@@ -181,7 +193,7 @@ class Config:
     match: Matching = field(default_factory=Matching)
     normalize: Normalization = field(default_factory=Normalization)
     test: Staging = field(default_factory=Staging)
-    engine: str = "vcrpy"
+    engine: Engine = Engine.VCRPY
     max_age_days: int = 0
     service: Service = field(default_factory=Service)
     shared: Path = Path()
@@ -192,6 +204,10 @@ class Config:
     def path(self, folder: Path) -> Path:
         """Resolve one of the folders against the root."""
         return self.root / folder
+
+    def named(self, path: Path) -> Path:
+        """Name *path* as it is called wherever the project is moved to: from the root, if below."""
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
     @property
     def recorded(self) -> tuple[Path, ...]:
@@ -225,15 +241,12 @@ def load_config(start: Path | None = None, environ: Mapping[str, str] | None = N
     if store := environ.get("REPLAY_STORE"):
         settings["store"] = Path(store)
     if engine := environ.get("REPLAY_ENGINE"):
-        settings["engine"] = engine
+        settings["engine"] = _choice(Engine, engine, "REPLAY_ENGINE")
     if tenant := environ.get("REPLAY_TENANT"):
         settings["tenant"] = tenant
     if sample := environ.get("REPLAY_SAMPLE"):
         share = _value(float, _from_text(float, sample), "REPLAY_SAMPLE")
         settings["service"] = replace(settings.get("service", Service()), sample=share)
-    if settings.get("engine", "vcrpy") not in ENGINES:
-        name = "REPLAY_ENGINE" if engine else "tool.replay.engine"
-        raise BadSetting(name, settings["engine"], " or ".join(ENGINES))
     config = Config(**settings)
     if config.service.sample > 1:
         name = "REPLAY_SAMPLE" if sample else "tool.replay.service.sample"
@@ -312,7 +325,7 @@ def _read(kind: type[Any], table: Any, name: str) -> dict[str, Any]:
     known = [f.name for f in fields(kind) if f.name != "root"]
     for key in table:
         if key not in known:
-            raise UnknownSetting(f"{name}.{key}", known)
+            raise UnknownSetting(f"{name}.{key}", tuple(known))
     return {key: _value(hints[key], value, f"{name}.{key}") for key, value in table.items()}
 
 

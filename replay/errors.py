@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, dataclass_transform
 
+from replay.contrast import difference_lines
 from replay.visible import inline, uncommanding, visible
 
 if TYPE_CHECKING:
     from replay.model import Closest, Difference
 
 _SHOWN = 5
-_WIDTH = 300
-_LEAD = 40
-_SHOWN_LINES = 20
+_SHOWN_NAMES = 20
 _ELSEWHERE = (
     "Only the address differs: is a variable that names it, such as OPENAI_BASE_URL, what it was?",
     "A golden test sets it; for episodes: environment = [NAME] in [tool.replay], before recording.",
 )
 
 
-class ReplayError(Exception):
+@dataclass_transform(eq_default=False)
+class _Told(BaseException):
+    """
+    What is told facts: its annotated fields, by place or by name, as a dataclass is.
+
+    All of them are its `args`, so that it pickles. Real dataclasses would be 5 ms of every start.
+    """
+
+    _facts: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls._facts = (*cls._facts, *cls.__annotations__)
+
+    def __init__(self, *given: object, **named: object) -> None:
+        if len(given) > len(self._facts) or named.keys() - set(self._facts[len(given) :]):
+            raise TypeError(f"{type(self).__name__} is told: {', '.join(self._facts)}")
+        vars(self).update(zip(self._facts, given, strict=False), **named)
+        super().__init__(*(getattr(self, fact) for fact in self._facts))
+
+
+class ReplayError(_Told, Exception):
     """Base of what a caller may handle; the command turns it into exit code 2."""
 
 
-class ReplayStop(BaseException):
+class ReplayStop(_Told):
     """
     Base of what stops a program under replay.
 
@@ -36,22 +55,20 @@ class ReplayStop(BaseException):
 
 
 class Miss(ReplayStop):
-    """The program sent a request that has no answer; *closest* is the nearest that has."""
+    """The program sent a request that has no answer; `closest` is the nearest that has."""
 
-    closest: Closest | None = None
+    @property
+    def closest(self) -> Closest | None:
+        return None
 
 
 class CassetteMiss(Miss):
     """The program sent a request that the recording does not hold."""
 
-    def __init__(
-        self, request: str, source: str, closest: Closest | None = None, command: str = ""
-    ) -> None:
-        super().__init__(request, source, closest, command)
-        self.request = request
-        self.source = source
-        self.closest = closest
-        self.command = command
+    request: str
+    source: str
+    closest: Closest | None = None
+    command: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.request} is not in {self.source}.", *_closest_lines(self.closest)]
@@ -63,10 +80,8 @@ class CassetteMiss(Miss):
 class Unhermetic(ReplayStop):
     """The program tried to reach the network, or what may reach it, under replay."""
 
-    def __init__(self, address: str, action: str = "connect to") -> None:
-        super().__init__(address, action)
-        self.address = address
-        self.action = action
+    address: str
+    action: str = "connect to"
 
     def __str__(self) -> str:
         return (
@@ -78,10 +93,8 @@ class Unhermetic(ReplayStop):
 class UnroutedRequest(ReplayStop):
     """A thread without a tape of its own sent a request while several tapes were open."""
 
-    def __init__(self, request: str, tapes: int) -> None:
-        super().__init__(request, tapes)
-        self.request = request
-        self.tapes = tapes
+    request: str
+    tapes: int
 
     def __str__(self) -> str:
         return (
@@ -93,12 +106,10 @@ class UnroutedRequest(ReplayStop):
 class BudgetSpent(ReplayStop):
     """Recording has cost what it may, or what it costs cannot be told."""
 
-    def __init__(self, budget: str, spent: str, calls: int, *, is_known: bool = True) -> None:
-        super().__init__(budget, spent, calls)
-        self.budget = budget
-        self.spent = spent
-        self.calls = calls
-        self.is_known = is_known
+    budget: str
+    spent: str
+    calls: int
+    is_known: bool = True
 
     def __str__(self) -> str:
         spent = f"${self.spent}" if self.is_known else "an amount that is not known"
@@ -111,10 +122,8 @@ class BudgetSpent(ReplayStop):
 class NotRewritten(ReplayStop):
     """A client sends in a way in which its request cannot be changed any more."""
 
-    def __init__(self, request: str, client: str) -> None:
-        super().__init__(request, client)
-        self.request = request
-        self.client = client
+    request: str
+    client: str
 
     def __str__(self) -> str:
         return (
@@ -126,10 +135,8 @@ class NotRewritten(ReplayStop):
 class CassetteNotRecorded(ReplayError):
     """A golden test has no cassette yet."""
 
-    def __init__(self, cassette: str, command: str) -> None:
-        super().__init__(cassette, command)
-        self.cassette = cassette
-        self.command = command
+    cassette: str
+    command: str
 
     def __str__(self) -> str:
         return f"{self.cassette} was never recorded.\nRecord it: {self.command}"
@@ -138,10 +145,8 @@ class CassetteNotRecorded(ReplayError):
 class NothingProposed(ReplayError):
     """There is no request change beside a cassette that could be taken over."""
 
-    def __init__(self, cassette: str, why: str) -> None:
-        super().__init__(cassette, why)
-        self.cassette = cassette
-        self.why = why
+    cassette: str
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -153,10 +158,8 @@ class NothingProposed(ReplayError):
 class NothingPending(ReplayError):
     """No change that waits for a decision is called that."""
 
-    def __init__(self, glob: str, waiting: tuple[str, ...]) -> None:
-        super().__init__(glob, waiting)
-        self.glob = glob
-        self.waiting = waiting
+    glob: str
+    waiting: tuple[str, ...]
 
     def __str__(self) -> str:
         shown = ", ".join(self.waiting[:_SHOWN]) or "nothing"
@@ -176,10 +179,8 @@ class NothingToUndo(ReplayError):
 class NoRevision(ReplayError):
     """git does not know the revision, or this is no repository."""
 
-    def __init__(self, revision: str, why: str) -> None:
-        super().__init__(revision, why)
-        self.revision = revision
-        self.why = why
+    revision: str
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -205,9 +206,7 @@ class UnknownOption(ReplayError):
 class NotCollected(ReplayError):
     """pytest could not collect the tests, so nothing can be said of all of them."""
 
-    def __init__(self, output: str) -> None:
-        super().__init__(output)
-        self.output = output
+    output: str
 
     def __str__(self) -> str:
         return f"pytest could not collect the tests:\n{self.output}\nSee: pytest --collect-only"
@@ -216,11 +215,9 @@ class NotCollected(ReplayError):
 class Unplayed(ReplayError):
     """A test passed without sending everything that its cassette holds."""
 
-    def __init__(self, cassette: str, steps: tuple[int, ...], command: str) -> None:
-        super().__init__(cassette, steps, command)
-        self.cassette = cassette
-        self.steps = steps
-        self.command = command
+    cassette: str
+    steps: tuple[int, ...]
+    command: str
 
     def __str__(self) -> str:
         steps = ", ".join(f"#{step}" for step in self.steps)
@@ -233,10 +230,11 @@ class Unplayed(ReplayError):
 class UnknownEpisode(ReplayError):
     """No episode has that name."""
 
+    episode: str
+    closest: tuple[str, ...]
+
     def __init__(self, episode: str, known: Iterable[str] = ()) -> None:
-        self.episode = episode
-        self.closest = tuple(difflib.get_close_matches(episode, list(known), n=3, cutoff=0.5))
-        super().__init__(episode, self.closest)
+        super().__init__(episode, tuple(get_close_matches(episode, list(known), n=3, cutoff=0.5)))
 
     def __str__(self) -> str:
         lines = [f"There is no episode {self.episode!r}, neither in the store nor as a bundle."]
@@ -249,9 +247,7 @@ class UnknownEpisode(ReplayError):
 class BadName(ReplayError):
     """An episode cannot be called that: its name is a file name too."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    name: str
 
     def __str__(self) -> str:
         return (
@@ -264,9 +260,7 @@ class BadName(ReplayError):
 class OtherEpisode(ReplayError):
     """An episode of that name is there, with another entrypoint or other inputs."""
 
-    def __init__(self, episode: str) -> None:
-        super().__init__(episode)
-        self.episode = episode
+    episode: str
 
     def __str__(self) -> str:
         return (
@@ -279,11 +273,9 @@ class OtherEpisode(ReplayError):
 class OtherTenant(ReplayError):
     """An episode of that name belongs to another tenant, which nobody has asked for."""
 
-    def __init__(self, episode: str, theirs: str, ours: str) -> None:
-        super().__init__(episode, theirs, ours)
-        self.episode = episode
-        self.theirs = theirs
-        self.ours = ours
+    episode: str
+    theirs: str
+    ours: str
 
     def __str__(self) -> str:
         theirs = f"to the tenant {self.theirs!r}" if self.theirs else "to no tenant"
@@ -297,9 +289,7 @@ class OtherTenant(ReplayError):
 class OnlyShared(ReplayError):
     """An episode is to be deleted that only the shared store has."""
 
-    def __init__(self, episode: str) -> None:
-        super().__init__(episode)
-        self.episode = episode
+    episode: str
 
     def __str__(self) -> str:
         return (
@@ -311,9 +301,7 @@ class OnlyShared(ReplayError):
 class NoStore(ReplayError):
     """There is no store yet."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
+    path: str
 
     def __str__(self) -> str:
         return (
@@ -325,26 +313,20 @@ class NoStore(ReplayError):
 class Ambiguous(ReplayError):
     """Several episodes, recordings or tests begin with what was given."""
 
-    def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
-        super().__init__(prefix, candidates)
-        self.prefix = prefix
-        self.candidates = candidates
+    prefix: str
+    candidates: tuple[str, ...]
 
     def __str__(self) -> str:
-        shown = [f"  {name}" for name in self.candidates[:_SHOWN_LINES]]
-        if len(self.candidates) > _SHOWN_LINES:
-            shown.append(f"  … and {len(self.candidates) - _SHOWN_LINES} more")
+        shown = _listed(self.candidates, _SHOWN_NAMES)
         return "\n".join([f"Several begin with {self.prefix!r}; name one:", *shown])
 
 
 class BadFilter(ReplayError):
     """What is asked for cannot be looked for."""
 
-    def __init__(self, name: str, value: str, wanted: str) -> None:
-        super().__init__(name, value, wanted)
-        self.name = name
-        self.value = value
-        self.wanted = wanted
+    name: str
+    value: str
+    wanted: str
 
     def __str__(self) -> str:
         return f"{self.name} {self.value!r} cannot be looked for. It takes: {self.wanted}."
@@ -353,10 +335,8 @@ class BadFilter(ReplayError):
 class UnknownRecording(ReplayError):
     """An episode is known, but has no complete recording."""
 
-    def __init__(self, episode: str, entrypoint: str) -> None:
-        super().__init__(episode, entrypoint)
-        self.episode = episode
-        self.entrypoint = entrypoint
+    episode: str
+    entrypoint: str
 
     def __str__(self) -> str:
         return (
@@ -368,11 +348,9 @@ class UnknownRecording(ReplayError):
 class TeacherForced(ReplayError):
     """A recording holds answers to requests of another run, so that no program can be run on it."""
 
-    def __init__(self, episode: str, recording: str, models: str) -> None:
-        super().__init__(episode, recording, models)
-        self.episode = episode
-        self.recording = recording
-        self.models = models
+    episode: str
+    recording: str
+    models: str
 
     def __str__(self) -> str:
         return (
@@ -387,10 +365,8 @@ class TeacherForced(ReplayError):
 class NoKey(ReplayError):
     """A recorded request cannot be sent again, as there is no key for its provider."""
 
-    def __init__(self, provider: str, variable: str) -> None:
-        super().__init__(provider, variable)
-        self.provider = provider
-        self.variable = variable
+    provider: str
+    variable: str
 
     def __str__(self) -> str:
         if not self.provider:
@@ -401,11 +377,9 @@ class NoKey(ReplayError):
 class NotAnswered(ReplayError):
     """A model that was asked what another had answered gave no answer."""
 
-    def __init__(self, episode: str, step: int, said: str) -> None:
-        super().__init__(episode, step, said)
-        self.episode = episode
-        self.step = step
-        self.said = said
+    episode: str
+    step: int
+    said: str
 
     def __str__(self) -> str:
         return (
@@ -422,14 +396,10 @@ class UnknownVersion(ReplayError):
     one, with what it is expected to cost.
     """
 
-    def __init__(
-        self, episode: str, version: str, there: tuple[str, ...], record: str = ""
-    ) -> None:
-        super().__init__(episode, version, there, record)
-        self.episode = episode
-        self.version = version
-        self.there = there
-        self.record = record
+    episode: str
+    version: str
+    there: tuple[str, ...]
+    record: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.episode} has no recording {self.version!r}. There is:"]
@@ -442,11 +412,9 @@ class UnknownVersion(ReplayError):
 class AmbiguousVersion(ReplayError):
     """What was asked for are several recordings, made with different models."""
 
-    def __init__(self, episode: str, version: str, there: tuple[str, ...]) -> None:
-        super().__init__(episode, version, there)
-        self.episode = episode
-        self.version = version
-        self.there = there
+    episode: str
+    version: str
+    there: tuple[str, ...]
 
     def __str__(self) -> str:
         lines = [f"{self.version!r} can mean several recordings of {self.episode}:"]
@@ -458,24 +426,18 @@ class AmbiguousVersion(ReplayError):
 class BadLines(ReplayError):
     """A list of runs has lines that mean nothing; *lines* say which, and why."""
 
-    def __init__(self, path: str, lines: tuple[str, ...]) -> None:
-        super().__init__(path, lines)
-        self.path = path
-        self.lines = lines
+    path: str
+    lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        shown = [f"  {line}" for line in self.lines[:_SHOWN_LINES]]
-        if len(self.lines) > _SHOWN_LINES:
-            shown.append(f"  … and {len(self.lines) - _SHOWN_LINES} more")
+        shown = _listed(self.lines, _SHOWN_NAMES)
         return "\n".join([f"{self.path}: nothing was run, because of", *shown])
 
 
 class BadShards(ReplayError):
     """Reports that are to be merged are not the shards of one batch."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -487,10 +449,8 @@ class BadShards(ReplayError):
 class CommandFailed(ReplayError):
     """A program that we need (git, pip, uv) did not do what it was asked for."""
 
-    def __init__(self, command: str, said: str) -> None:
-        super().__init__(command, said)
-        self.command = command
-        self.said = said
+    command: str
+    said: str
 
     def __str__(self) -> str:
         lines = [f"  {line}" for line in self.said.splitlines()[-_SHOWN:]]
@@ -500,10 +460,8 @@ class CommandFailed(ReplayError):
 class NotBisected(ReplayError):
     """Between two revisions there is no first one that does not agree."""
 
-    def __init__(self, revision: str, why: str) -> None:
-        super().__init__(revision, why)
-        self.revision = revision
-        self.why = why
+    revision: str
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -515,10 +473,8 @@ class NotBisected(ReplayError):
 class NoScheduler(ReplayError):
     """The Dask scheduler that was named does not answer."""
 
-    def __init__(self, address: str, why: str) -> None:
-        super().__init__(address, why)
-        self.address = address
-        self.why = why
+    address: str
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -530,9 +486,7 @@ class NoScheduler(ReplayError):
 class NoFork(ReplayError):
     """Workers fork a process for each replay, and this system cannot."""
 
-    def __init__(self, system: str) -> None:
-        super().__init__(system)
-        self.system = system
+    system: str
 
     def __str__(self) -> str:
         return (
@@ -544,10 +498,8 @@ class NoFork(ReplayError):
 class WorkerLost(ReplayError):
     """A child process that was to replay could not be started."""
 
-    def __init__(self, how: str, printed: str = "") -> None:
-        super().__init__(how, printed)
-        self.how = how
-        self.printed = printed
+    how: str
+    printed: str = ""
 
     def __str__(self) -> str:
         return f"No worker could be started. {self.how}.{self.printed}"
@@ -556,15 +508,13 @@ class WorkerLost(ReplayError):
 class Damaged(ReplayError):
     """A file that holds recordings cannot be read as what it should be; it is left untouched."""
 
-    def __init__(self, path: str | Path, what: str, line: int = 0, hint: str = "") -> None:
-        super().__init__(str(path), what, line, hint)
-        self.path = str(path)
-        self.what = what
-        self.line = line
-        self.hint = hint
+    path: str | Path
+    what: str
+    line: int = 0
+    hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.path}, line {self.line}" if self.line else self.path
+        place = f"{self.path}, line {self.line}" if self.line else str(self.path)
         lines = [f"{inline(place)}: {inline(self.what)}.", "Nothing was overwritten."]
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
@@ -572,11 +522,9 @@ class Damaged(ReplayError):
 class NotSaved(ReplayError):
     """A file could not be written: no room, no leave to; *hint* says where its content is."""
 
-    def __init__(self, path: str, why: str, hint: str = "") -> None:
-        super().__init__(path, why, hint)
-        self.path = path
-        self.why = why
-        self.hint = hint
+    path: str
+    why: str
+    hint: str = ""
 
     def __str__(self) -> str:
         return (
@@ -589,10 +537,8 @@ class NotSaved(ReplayError):
 class NotWritten(ReplayError):
     """A cassette cannot hold what is to be written, because of the form that it has."""
 
-    def __init__(self, cassette: str, why: str) -> None:
-        super().__init__(cassette, why)
-        self.cassette = cassette
-        self.why = why
+    cassette: str
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -605,10 +551,8 @@ class NotWritten(ReplayError):
 class NotAdded(ReplayError):
     """`replay init` cannot add to a file of the project."""
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, why)
-        self.path = path
-        self.why = why
+    path: str
+    why: str
 
     def __str__(self) -> str:
         return f"{self.path}: cannot add to it ({self.why}).\nMend that, and again: replay init"
@@ -617,10 +561,8 @@ class NotAdded(ReplayError):
 class WouldOverwrite(ReplayError):
     """A file that is there already would be replaced, which nobody has asked for."""
 
-    def __init__(self, path: str, command: str) -> None:
-        super().__init__(path, command)
-        self.path = path
-        self.command = command
+    path: str
+    command: str
 
     def __str__(self) -> str:
         return f"{self.path} is there already, and stays as it is.\nTo replace it: {self.command}"
@@ -629,10 +571,8 @@ class WouldOverwrite(ReplayError):
 class InUse(ReplayError):
     """A store is to be replaced, and others have it open: what they write would be lost."""
 
-    def __init__(self, path: str, command: str) -> None:
-        super().__init__(path, command)
-        self.path = path
-        self.command = command
+    path: str
+    command: str
 
     def __str__(self) -> str:
         return (
@@ -645,10 +585,8 @@ class InUse(ReplayError):
 class BadEntrypoint(ReplayError):
     """The entrypoint cannot be imported, is not a function, or does not take these inputs."""
 
-    def __init__(self, entrypoint: str, why: str) -> None:
-        super().__init__(entrypoint, why)
-        self.entrypoint = entrypoint
-        self.why = why
+    entrypoint: str
+    why: str
 
     def __str__(self) -> str:
         return (
@@ -690,10 +628,8 @@ class ForeignEntrypoint(BadEntrypoint):
 class RunRaised(ReplayError):
     """A run that was to be recorded ended in an exception; no recording was made of it."""
 
-    def __init__(self, episode: str, what: str) -> None:
-        super().__init__(episode, what)
-        self.episode = episode
-        self.what = what
+    episode: str
+    what: str
 
     def __str__(self) -> str:
         return (
@@ -706,10 +642,8 @@ class RunRaised(ReplayError):
 class NotJson(ReplayError):
     """A value that has to be kept as JSON is not JSON."""
 
-    def __init__(self, what: str, why: str) -> None:
-        super().__init__(what, why)
-        self.what = what
-        self.why = why
+    what: str
+    why: str
 
     def __str__(self) -> str:
         return f"{self.what} has to be JSON: {self.why}."
@@ -718,10 +652,8 @@ class NotJson(ReplayError):
 class NotToml(ReplayError):
     """The project's settings cannot be read; *why* says the line."""
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, why)
-        self.path = path
-        self.why = why
+    path: str
+    why: str
 
     def __str__(self) -> str:
         return f"{self.path} is no TOML: {self.why}.\nMend that first: the settings stand in it."
@@ -730,13 +662,11 @@ class NotToml(ReplayError):
 class UnknownSetting(ReplayError):
     """There is no setting of that name; *known* are those that stand beside it."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        self.name = name
-        self.known = tuple(known)
-        super().__init__(name, self.known)
+    name: str
+    known: tuple[str, ...]
 
     def __str__(self) -> str:
-        near = difflib.get_close_matches(self.name.rpartition(".")[2], self.known, n=1)
+        near = get_close_matches(self.name.rpartition(".")[2], self.known, n=1)
         said = f" Did you mean {near[0]!r}?" if near else ""
         return f"There is no setting {self.name}.{said}\nThere are: {', '.join(self.known)}."
 
@@ -744,11 +674,9 @@ class UnknownSetting(ReplayError):
 class BadSetting(ReplayError):
     """A setting in `[tool.replay]`, the environment or the command line has no such value."""
 
-    def __init__(self, name: str, value: object, wanted: str) -> None:
-        super().__init__(name, value, wanted)
-        self.name = name
-        self.value = value
-        self.wanted = wanted
+    name: str
+    value: object
+    wanted: str
 
     def __str__(self) -> str:
         said = f"{self.name} = {self.value!r}{_source(self.name)}"
@@ -758,26 +686,12 @@ class BadSetting(ReplayError):
         return said
 
 
-def _source(name: str) -> str:
-    if name.startswith("--"):
-        return " (from the command line)"
-    if name.startswith("tool.replay"):
-        return " (in pyproject.toml)"
-    return " (from the environment)" if name.isupper() else ""
-
-
-class ReplayWarning(UserWarning):
-    """Something that a recording cannot hold, or a replay cannot see."""
-
-
 class Unscripted(Miss):
     """A test on mocks sent a request that has no answer; *hint* is how to script one."""
 
-    def __init__(self, request: str, why: str, hint: str) -> None:
-        super().__init__(request, why, hint)
-        self.request = request
-        self.why = why
-        self.hint = hint
+    request: str
+    why: str
+    hint: str
 
     def __str__(self) -> str:
         return (
@@ -788,28 +702,20 @@ class Unscripted(Miss):
 class NeverAsked(ReplayError):
     """A test passed without asking for all the answers that it scripted."""
 
-    def __init__(self, answers: tuple[str, ...]) -> None:
-        super().__init__(answers)
-        self.answers = answers
+    answers: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [f"  {answer}" for answer in self.answers[:_SHOWN]]
-        if len(self.answers) > _SHOWN:
-            lines.append(f"  … and {len(self.answers) - _SHOWN} more")
-        return "\n".join(
-            ["Scripted and never asked for:", *lines, "Leave them out, or send what asks for them."]
-        )
+        lines = ["Scripted and never asked for:", *_listed(self.answers)]
+        return "\n".join([*lines, "Leave them out, or send what asks for them."])
 
 
 class OverBudget(ReplayStop):
     """A LIVE_SMOKE run would spend more than it may; *spent* and *limit* are for people."""
 
-    def __init__(self, request: str, spent: str, setting: str, limit: str) -> None:
-        super().__init__(request, spent, setting, limit)
-        self.request = request
-        self.spent = spent
-        self.setting = setting
-        self.limit = limit
+    request: str
+    spent: str
+    setting: str
+    limit: str
 
     def __str__(self) -> str:
         return (
@@ -822,11 +728,9 @@ class OverBudget(ReplayStop):
 class ShapeChanged(ReplayError):
     """Live answers have other fields, types, tools or endings than those that were recorded."""
 
-    def __init__(self, cassette: str, differences: tuple[Difference, ...], command: str) -> None:
-        super().__init__(cassette, differences, command)
-        self.cassette = cassette
-        self.differences = differences
-        self.command = command
+    cassette: str
+    differences: tuple[Difference, ...]
+    command: str
 
     def __str__(self) -> str:
         return "\n".join(
@@ -838,23 +742,58 @@ class ShapeChanged(ReplayError):
         )
 
 
+class SecretFound(ReplayError):
+    """What was to be written holds secrets; *places* say where, and of what kind each is."""
+
+    path: str
+    places: tuple[str, ...]
+    hint: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.path} would hold secrets, and was not written:", *_listed(self.places)]
+        return "\n".join([*lines, self.hint] if self.hint else lines)
+
+
+class MissingExtra(ReplayError):
+    """Something needs a package that is only installed on request."""
+
+    what: str
+    extra: str
+
+    def __str__(self) -> str:
+        return f'{self.what} needs an extra: pip install "golden-replay[{self.extra}]"'
+
+
+class BadGate(ReplayError):
+    """A gate that nothing is known of."""
+
+    gate: str
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gate!r} is no gate. Kinds: {', '.join(self.known)}. "
+            "Measures take a limit: cost>10%, latency>20%, tokens sent>5%."
+        )
+
+
+class NothingToCompare(ReplayError):
+    """The two sides have no run in common, or one of them has none."""
+
+    what: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.hint}"
+
+
+class ReplayWarning(UserWarning):
+    """Something that a recording cannot hold, or a replay cannot see."""
+
+
 def shown(error: BaseException) -> str:
     """Give the sentence of *error* to a terminal or a log, which obeys nothing that is in it."""
     return uncommanding(visible(str(error)))
-
-
-def difference_lines(
-    differences: Iterable[Difference], now: str, *, was: str = "recorded"
-) -> list[str]:
-    """Show each difference as its path and both values, *was* above *now* (`sent`, `now`)."""
-    shown = list(differences)
-    lines = []
-    for difference in shown[:_SHOWN]:
-        lines.append(f"  {inline(difference.path) or '(everything)'}")
-        lines += [f"    {line}" for line in _both(difference.recorded, difference.now, was, now)]
-    if len(shown) > _SHOWN:
-        lines.append(f"  … and {len(shown) - _SHOWN} more")
-    return lines
 
 
 def _closest_lines(closest: Closest | None) -> list[str]:
@@ -889,89 +828,14 @@ def _host(url: object) -> str:
     return str(url).partition("://")[2].partition("/")[0]
 
 
-def _both(recorded: object, now: object, was: str, word: str) -> list[str]:
-    """Show two values: texts of several lines as a line diff, long ones from where they part."""
-    if isinstance(recorded, str) and isinstance(now, str):
-        if "\n" in recorded + now:
-            return _line_diff(recorded, now)
-        recorded, now = _around_the_change(recorded, now)
-    return [f"{was}: {_short(recorded)}", f"{word + ':':<{len(was) + 1}} {_short(now)}"]
+def _listed(items: tuple[str, ...], most: int = _SHOWN) -> list[str]:
+    lines = [f"  {item}" for item in items]
+    return lines if len(lines) <= most else [*lines[:most], f"  … and {len(lines) - most} more"]
 
 
-def _line_diff(recorded: str, now: str) -> list[str]:
-    diff = difflib.unified_diff(recorded.splitlines(), now.splitlines(), n=1, lineterm="")
-    lines = [visible(line[:_WIDTH]) for line in diff if not line.startswith(("---", "+++", "@@"))]
-    left_out = len(lines) - _SHOWN_LINES
-    return [*lines[:_SHOWN_LINES], *([f"… and {left_out} more lines"] if left_out > 0 else [])]
-
-
-def _around_the_change(recorded: str, now: str) -> tuple[str, str]:
-    """Cut two long texts to the place where they part, with some of what leads to it."""
-    if max(len(recorded), len(now)) <= _WIDTH:
-        return recorded, now
-    pairs = enumerate(zip(recorded, now, strict=False))
-    same = next((at for at, (a, b) in pairs if a != b), min(len(recorded), len(now)))
-    start = max(same - _LEAD, 0)
-    mark = "…" if start else ""
-    return f"{mark}{recorded[start:]}", f"{mark}{now[start:]}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({len(text)} characters)"
-
-
-class SecretFound(ReplayError):
-    """What was to be written holds secrets; *places* say where, and of what kind each is."""
-
-    def __init__(self, path: str, places: tuple[str, ...], hint: str = "") -> None:
-        super().__init__(path, places, hint)
-        self.path = path
-        self.places = places
-        self.hint = hint
-
-    def __str__(self) -> str:
-        shown = [f"  {place}" for place in self.places[:_SHOWN]]
-        if len(self.places) > _SHOWN:
-            shown.append(f"  … and {len(self.places) - _SHOWN} more")
-        lines = [f"{self.path} would hold secrets, and was not written:", *shown]
-        return "\n".join([*lines, self.hint] if self.hint else lines)
-
-
-class MissingExtra(ReplayError):
-    """Something needs a package that is only installed on request."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(what, extra)
-        self.what = what
-        self.extra = extra
-
-    def __str__(self) -> str:
-        return f'{self.what} needs an extra: pip install "golden-replay[{self.extra}]"'
-
-
-class BadGate(ReplayError):
-    """A gate that nothing is known of."""
-
-    def __init__(self, gate: str, known: Iterable[str]) -> None:
-        super().__init__(gate, tuple(known))
-        self.gate = gate
-        self.known = tuple(known)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.gate!r} is no gate. Kinds: {', '.join(self.known)}. "
-            "Measures take a limit: cost>10%, latency>20%, tokens sent>5%."
-        )
-
-
-class NothingToCompare(ReplayError):
-    """The two sides have no run in common, or one of them has none."""
-
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what, hint)
-        self.what = what
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.what}\n{self.hint}"
+def _source(name: str) -> str:
+    if name.startswith("--"):
+        return " (from the command line)"
+    if name.startswith("tool.replay"):
+        return " (in pyproject.toml)"
+    return " (from the environment)" if name.isupper() else ""

@@ -25,6 +25,9 @@ class Request:
     headers: Headers = ()
     body: bytes = b""
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -51,6 +54,9 @@ class Failure:
 
     kind: str
     message: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""How JSON is spelled: the forms in which clients and servers write one and the same value."""
+"""How values are spelled: the usual forms of JSON, and bytes where only JSON can stand."""
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from typing import Any
 
 from replay.model import Json
@@ -27,6 +28,24 @@ def respelled(value: Json, spelling: str) -> bytes:
     b'{"a": [1, "\\\\u00e9"]}'
     """
     return _ENCODERS[spelling].encode(value).encode("utf-8", "surrogatepass")
+
+
+def bytes_as_json(data: bytes) -> Json:
+    """
+    Write *data* as text, or in base64 where it is none; `json_as_bytes` gives it back.
+
+    >>> bytes_as_json(b"a"), bytes_as_json(b"\\xff")
+    ('a', {'base64': '/w=='})
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data).decode()}
+
+
+def json_as_bytes(value: Json) -> bytes:
+    """Read what `bytes_as_json` wrote."""
+    return value.encode() if isinstance(value, str) else b64decode(value["base64"])
 
 
 def spelling_of(body: bytes, value: Json) -> str:

@@ -64,7 +64,9 @@ def test_settings_are_read_from_the_folders_above(tmp_path):
         ("environment = 'A'", "tool.replay.environment", "a list of strings"),
         ("redact = 1", "tool.replay.redact", "a table"),
         ("redact = {emails = 'yes'}", "tool.replay.redact.emails", "true or false"),
-        ("match = {hosts = {x = {order = 1}}}", "tool.replay.match.hosts.x.order", "a string"),
+        ("match = {hosts = {x = {order = 1}}}", "tool.replay.match.hosts.x.order", "free, strict"),
+        ("match = {order = 'sorted'}", "tool.replay.match.order", "free, strict"),
+        ("engine = 'betamax'", "tool.replay.engine", "vcrpy, replay"),
     ],
 )
 def test_wrong_settings_are_told_by_name(tmp_path, text, name, wanted):

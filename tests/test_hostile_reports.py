@@ -24,10 +24,11 @@ from replay.drift.report import Pair, report
 from replay.errors import CassetteMiss, Damaged, shown
 from replay.golden.changes import clustered, golden_change
 from replay.model import Closest, Difference, Kind, Outcome, Response
-from replay.reports.batch import batch_json, junit, summary
+from replay.reports.batch import batch_json, summary
 from replay.reports.batch_html import batch_html
 from replay.reports.drift_html import drift_html
 from replay.reports.drift_markdown import drift_markdown
+from replay.reports.junit import batch_junit
 from replay.reports.review import markdown as changes_markdown
 from replay.reports.review import show_clusters
 from replay.reports.terminal import console, quoted
@@ -221,7 +222,7 @@ BATCH = Report(
 
 
 def test_a_batch_in_xml_is_xml():
-    told = [*ElementTree.fromstring(junit(BATCH)).iter()]
+    told = [*ElementTree.fromstring(batch_junit(BATCH)).iter()]
 
     assert [one.tag for one in told] == ["testsuite", *["testcase", "failure"] * 2]
     assert not STEERS.search("".join(f"{one.attrib}{one.text}" for one in told))

@@ -15,6 +15,7 @@ CORE = (
     "model",
     "canonical",
     "config",
+    "contrast",
     "atomic",
     "commands",
     "filenames",

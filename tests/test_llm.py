@@ -17,7 +17,8 @@ from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.llm.calls import Call, Message, Tokens, ToolCall, read_call
+from replay.llm.calls import read_call
+from replay.llm.conversation import Call, Message, Tokens, ToolCall
 from replay.llm.exchange import sse_data
 from replay.llm.prices import dollars
 from replay.model import Failure, Interaction, Request, Response

@@ -14,7 +14,8 @@ from replay.engine.manifest import code_version
 from replay.engine.replayer import Replay
 from replay.errors import CassetteMiss
 from replay.model import Episode, Interaction, Kind, Outcome, Request, Response
-from replay.reports.terminal import console, show_replay
+from replay.reports.result import show_replay
+from replay.reports.terminal import console
 from tests.batches import episode, project_of, recording
 from tests.talking import call
 

@@ -10,19 +10,10 @@ from hypothesis import strategies as st
 
 from replay.config import Config, Normalization, NormalizationRule, load_config
 from replay.errors import BadSetting
+from replay.golden.built_in import DEFAULT_RULES, FURTHER_RULES
+from replay.golden.chosen import changed, rules_of
 from replay.golden.normalization import Touch, explained, normalized
-from replay.golden.rules import (
-    DEFAULT_RULES,
-    FURTHER_RULES,
-    Do,
-    at,
-    changed,
-    key,
-    of_type,
-    pattern,
-    rounded,
-    rules_of,
-)
+from replay.golden.rules import Do, at, key, of_type, pattern, rounded
 
 UUID_1 = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 UUID_2 = "6fa459ea-ee8a-3ca4-894e-db77e160355e"

@@ -22,7 +22,7 @@ from replay.errors import (
     OtherTenant,
     UnknownEpisode,
 )
-from replay.model import Episode, Failure
+from replay.model import Episode, Failure, Interaction, Request
 from tests.test_bundle import episode
 
 RUN = agent_run(2)
@@ -123,6 +123,21 @@ def test_search_finds_words_and_phrases(store):
     assert store.search("refund NOT AND * '") == []
     with pytest.raises(BadFilter):
         store.search("  ")
+
+
+def test_search_finds_system_prompts_of_every_provider(store):
+    """Gemini's has parts, Anthropic's may be a list."""
+
+    google, anthropic = "https://generativelanguage.googleapis.com", "https://api.anthropic.com"
+    parts, blocks = {"parts": [{"text": "Gull"}]}, [{"type": "text", "text": "Gull"}]
+    for url, body in (
+        (f"{google}/v1beta/models/gemini-2.5-flash:generateContent", {"systemInstruction": parts}),
+        (f"{anthropic}/v1/messages", {"system": blocks, "messages": []}),
+    ):
+        asked = Interaction(Request("POST", url, (), json.dumps(body).encode()))
+        store.add(Episode(next(iter(body)), "", {}, (replace(RUN, interactions=(asked,)),)))
+
+    assert {hit.episode for hit in store.search("gull")} == {"systemInstruction", "system"}
 
 
 def test_a_message_is_listed_where_it_was_first_said(store):

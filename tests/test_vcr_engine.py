@@ -155,7 +155,7 @@ def test_unknown_engine_is_told(vcr_project):
 
     done = vcr_project.where(REPLAY_ENGINE="betamax").pytest("-q")
 
-    assert "vcrpy or replay" in done.stdout + done.stderr
+    assert "It takes: vcrpy, replay." in done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from typing import Any
 
 from replay.batch.runs import Run
 from replay.engine.replayer import Replay
+from replay.engine.wire import outcome_from
 from replay.errors import BadShards
-from replay.model import Difference, Json, Kind, Outcome
+from replay.model import Json, Kind, Outcome
 
 SCHEMA = 1
 
@@ -138,15 +139,11 @@ def result_from(value: dict[str, Any]) -> Result:
     run = Run(
         value["episode"], value["version"], tuple(value["tags"]), Kind(expect) if expect else None
     )
-    outcome = value["outcome"] | {
-        "kind": Kind(value["outcome"]["kind"]),
-        "differences": tuple(Difference(**d) for d in value["outcome"]["differences"]),
-    }
     return Result(
         place=value["place"],
         run=run,
         recording=value["recording"],
-        outcome=Outcome(**outcome),
+        outcome=outcome_from(value["outcome"]),
         played=value["calls"]["played"],
         recorded=value["calls"]["recorded"],
         saved_tokens=value["saved"]["tokens"],

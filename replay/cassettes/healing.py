@@ -131,14 +131,12 @@ def _body(raw: Any, half: str, said: Said) -> str | bytes:
         return b""
     if isinstance(raw, str | bytes):
         return raw
-    if isinstance(raw, dict) or (isinstance(raw, list) and not all(map(_is_piece, raw))):
+    if isinstance(raw, dict) or (
+        isinstance(raw, list) and not all(isinstance(value, bytes | str) for value in raw)
+    ):
         said(f"the {half} body was a tree, not text")
         return json.dumps(raw).encode()
     return b"".join(map(_piece, raw))
-
-
-def _is_piece(value: Any) -> bool:
-    return isinstance(value, bytes | str)
 
 
 def _piece(value: Any) -> bytes:

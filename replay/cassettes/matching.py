@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import getitem
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from replay.canonical import differences, fields, json_body, request_key
-from replay.config import Matching
+from replay.cassettes.paths import locations
+from replay.config import Matching, Order
 from replay.errors import BadSetting
 from replay.model import Change, Difference, Json, Request
-
-FREE, STRICT = "free", "strict"
 
 _PARAMETERS = (
     r"(temperature|top_?[pk]|seed|max_\w*tokens|stop\w*|n|stream\w*|\w*penalty|logprobs|"
@@ -49,15 +49,13 @@ class Matcher:
     Reduces requests to keys by the declared rules; without rules, to their canonical form.
 
     Raises:
-        BadSetting: a rule is not a regular expression, or *order* is neither free nor strict.
+        BadSetting: a rule is not a regular expression.
 
     """
 
     def __init__(self, rules: Matching | None = None) -> None:
         self._rules = rules or Matching()
-        if self._rules.order not in (FREE, STRICT):
-            raise BadSetting("tool.replay.match.order", self._rules.order, f"{FREE} or {STRICT}")
-        self.strict = self._rules.order == STRICT
+        self.strict = self._rules.order == Order.STRICT
         self._for_host = lru_cache(maxsize=None)(self._compiled)
         self._for_host("")  # a rule that cannot be read is told at once
 
@@ -105,7 +103,7 @@ class Matcher:
         chosen = [self._rules, *chosen]
         volatile = {name: p for rules in chosen for name, p in rules.volatile.items()}
         return _Rules(
-            ignore_json=tuple(_path(p) for rules in chosen for p in rules.ignore_json),
+            ignore_json=tuple(p for rules in chosen for p in rules.ignore_json),
             ignore_query=frozenset(name for rules in chosen for name in rules.ignore_query),
             volatile=_pattern(volatile) if volatile else None,
         )
@@ -142,10 +140,6 @@ def _placeholder(match: re.Match[str]) -> str:
     return f"<volatile:{match.lastgroup}>"
 
 
-def _path(path: str) -> str:
-    return path if path.startswith("$") else f"$.{path}"
-
-
 def _without_query(url: str, names: frozenset[str]) -> str:
     try:
         parts = urlsplit(url)
@@ -157,13 +151,10 @@ def _without_query(url: str, names: frozenset[str]) -> str:
 
 def _without_paths(body: bytes, paths: tuple[str, ...]) -> bytes:
     """Delete what the JSON paths (RFC 9535) point at; a body that is no JSON stays."""
-    import jsonpath
-
     value: Any = json_body(body)
     if value is None:
         return body
     for path in paths:
-        for match in list(jsonpath.finditer(path, value))[::-1]:
-            holder: Any = match.parent.obj if match.parent else {}
-            del holder[match.parts[-1]]
+        for *way, last in list(locations(path, value))[::-1]:
+            del reduce(getitem, way, value)[last]
     return json.dumps(value).encode()

@@ -30,9 +30,9 @@ from yaml.tokens import (
 )
 
 from replay.cassettes.reading import Source, read_source
-from replay.cassettes.yaml_v1 import UNANSWERED, cassette, item
+from replay.cassettes.yaml_v1 import UNANSWERED, cassette, grouped, item
 from replay.errors import Damaged
-from replay.model import Headers, Interaction
+from replay.model import Interaction
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -258,11 +258,11 @@ def _value(new: New) -> dict[str, Any]:
             "method": request.method,
             "uri": request.url,
             "body": _text(request.body) or None,
-            "headers": _grouped(request.headers),
+            "headers": grouped(request.headers),
         },
         "response": {
             "status": {"code": response.status, "message": response.reason},
-            "headers": _grouped(response.headers),
+            "headers": grouped(response.headers),
             "body": {"string": _text(response.body)},
         },
     }
@@ -286,10 +286,3 @@ def _text(body: bytes) -> str | bytes:
         return body.decode()
     except UnicodeDecodeError:
         return body
-
-
-def _grouped(headers: Headers) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in headers:
-        grouped.setdefault(name, []).append(value)
-    return grouped

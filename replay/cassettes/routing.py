@@ -125,7 +125,7 @@ class _Switchboard:
         if len(tapes) == 1:
             return tapes[0]
         if any(not tape.records for tape in tapes):
-            raise UnroutedRequest(f"{request.method} {request.url}", len(tapes))
+            raise UnroutedRequest(str(request), len(tapes))
         return None
 
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from replay.canonical import canonical_json
 from replay.cassettes.edits import byte_size
+from replay.cassettes.paths import path_text
+from replay.cassettes.redaction import DEFAULTS
 from replay.cassettes.redaction.deltas import events
 from replay.cassettes.redaction.detection import Spot, detector
 from replay.cassettes.redaction.known import ACCOUNTS
-from replay.cassettes.redaction.leaves import leaves, path_text
+from replay.cassettes.redaction.leaves import leaves
 from replay.cassettes.redaction.packing import media_of, opened, without_coding
 from replay.cassettes.redaction.views import Whole
 from replay.config import Redaction
 from replay.errors import SecretFound
 from replay.model import Interaction, Json, Request, Response
-
-DEFAULTS = Redaction()
 
 _PAST = "They came past redaction. Those of an older cassette: replay cassettes scan --fix"
 _KEPT = "Inputs, outputs and variables are kept as they are: take the secrets out of them."
@@ -123,7 +123,6 @@ def guard(
     path: Path | str,
     interactions: Iterable[Interaction],
     beside: Mapping[str, Json] | None = None,
-    rules: Redaction = DEFAULTS,
 ) -> None:
     """
     Refuse to write a secret that redaction did not reach into the file at *path*.
@@ -135,7 +134,7 @@ def guard(
         SecretFound: there is one; the error says where, and never what it is.
 
     """
-    scanner = Scanner(rules)
+    scanner = Scanner()
     found = list(scanner.findings(interactions))
     for name, value in (beside or {}).items():
         named = scanner.text(name, canonical_json(value))

@@ -66,7 +66,7 @@ def signed_again(request: Request) -> Request:
     signer = _signers.get((signed["key"], signed["scope"]))
     if signer is None:
         client = "a client that signs (AWS Signature 4) without botocore"
-        raise NotRewritten(f"{request.method} {request.url}", client)
+        raise NotRewritten(str(request), client)
     from botocore.awsrequest import AWSRequest
 
     names = signed["headers"].split(";")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from replay.canonical import canonical_url
+from replay.cassettes.closest import closest
 from replay.cassettes.coding import decoded
 from replay.cassettes.index import Index
 from replay.cassettes.matching import Matcher, change_of
@@ -273,21 +274,24 @@ class Tape:
         return interaction if bound is response else replace(interaction, response=bound)
 
     def _adopt(self, sent: Request) -> int | None:
-        closest = self._closest(sent)
-        if closest is None or closest.played:
+        found = self._closest(sent)
+        if found is None or found.played:
             return None
-        index = closest.step - 1
+        index = found.step - 1
         self.adopted[index] = sent
         return index
 
     def _miss(self, sent: Request) -> CassetteMiss:
-        closest = self._in_order(sent) if self._matcher.strict else None
+        due = self._in_order(sent) if self._matcher.strict else None
         return CassetteMiss(
-            f"{sent.method} {sent.url}",
+            str(sent),
             self._source,
-            closest or self._closest(sent) or self._closest(sent, elsewhere=True),
+            due or self._closest(sent) or self._closest(sent, elsewhere=True),
             self._command,
         )
+
+    def _closest(self, sent: Request, *, elsewhere: bool = False) -> Closest | None:
+        return closest(sent, self._index, self._matcher, elsewhere=elsewhere)
 
     def _in_order(self, sent: Request) -> Closest | None:
         """Tell which interaction was due, where strict order is all that *sent* fails on."""
@@ -298,55 +302,10 @@ class Tape:
         found = self._matcher.differences(self._index.requests[due], sent)
         return Closest(due + 1, found, change=change_of(found), out_of_order=waiting + 1)
 
-    def _closest(self, sent: Request, *, elsewhere: bool = False) -> Closest | None:
-        """
-        Rank what was recorded for the same address by the fields, then the text, it shares.
-
-        With *elsewhere*, for the same path of any host: a base URL that is not set as it was.
-        """
-        wanted = self._matcher.fields(sent)
-        played = self._index.taken
-        best: tuple[bool, int, bool, int, int] | None = None
-        for index, request in enumerate(self._index.requests):
-            if not _same_address(request, sent, elsewhere=elsewhere):
-                continue
-            there = self._matcher.fields(request)
-            alike = sum(there.get(path) == value for path, value in wanted.items())
-            waiting = index not in played
-            text = _shared(request.body, sent.body)
-            candidate = (waiting or there == wanted, alike, waiting, text, -index)
-            best = max(best, candidate) if best else candidate
-        if best is None:
-            return None
-        index = -best[-1]
-        found = self._matcher.differences(self._index.requests[index], sent)
-        return Closest(index + 1, found, index in played, change_of(found) if found else ())
-
 
 @functools.cache
 def _pattern(hosts: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(translate, hosts)) or r"(?!)")
-
-
-def _shared(one: bytes, other: bytes) -> int:
-    """Count the bytes that two texts begin and end with alike."""
-    return _prefix(one, other) + _prefix(one[::-1], other[::-1])
-
-
-def _prefix(one: bytes, other: bytes) -> int:
-    low, high = 0, min(len(one), len(other))
-    while low < high:  # by halves: comparing slices is fast, stepping through bytes is not
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
-    return low
-
-
-def _same_address(recorded: Request, sent: Request, *, elsewhere: bool) -> bool:
-    """Whether both go to one URL, query (and with *elsewhere* host) aside, with one method."""
-    urls = [canonical_url(request.url).partition("?")[0] for request in (recorded, sent)]
-    if elsewhere:
-        urls = [url.partition("://")[2].partition("/")[2] for url in urls]
-    return urls[0] == urls[1] and recorded.method.upper() == sent.method.upper()
 
 
 class Take:

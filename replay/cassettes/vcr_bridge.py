@@ -24,6 +24,7 @@ from vcr.request import Request as VcrRequest
 from replay.cassettes.coding import decoded
 from replay.cassettes.signing import signed_again
 from replay.cassettes.tape import Take, Tape
+from replay.cassettes.yaml_v1 import grouped
 from replay.errors import NotRewritten
 from replay.model import Failure, Headers, Interaction, Request, Response
 
@@ -247,7 +248,7 @@ def _rewrite(request: VcrRequest, made: Request, outgoing: Request) -> None:
     if outgoing == made:
         return
     if _in_aiohttp.get():
-        raise NotRewritten(f"{made.method} {made.url}", "aiohttp")
+        raise NotRewritten(str(made), "aiohttp")
     outgoing = signed_again(outgoing)
     request.uri, request.body = outgoing.url, outgoing.body
     request.headers = dict(outgoing.headers)
@@ -323,12 +324,14 @@ def _vcr_response(interaction: Interaction) -> dict[str, Any]:
     response = interaction.response
     if response is None:
         raise _error(interaction.failure or Failure("builtins.ConnectionError"))
-    headers: dict[str, list[str]] = {}
-    for name, value in response.headers:
-        headers.setdefault(name, []).append(value)
+    return vcr_form(response)
+
+
+def vcr_form(response: Response) -> dict[str, Any]:
+    """Write our response as vcrpy's."""
     return {
         "status": {"code": response.status, "message": response.reason},
-        "headers": headers,
+        "headers": grouped(response.headers),
         "body": {"string": response.body},
     }
 

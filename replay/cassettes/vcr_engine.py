@@ -27,7 +27,7 @@ from vcr.request import Request as VcrRequest
 from replay.canonical import canonical_body, canonical_url
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Take, Tape
-from replay.cassettes.vcr_bridge import model_request, vcr_response
+from replay.cassettes.vcr_bridge import model_request, vcr_form, vcr_response
 from replay.cassettes.vcr_files import SafePersister
 from replay.model import Interaction, Request
 
@@ -109,19 +109,9 @@ class VcrTape(Tape):
         with self._lock:
             if self._open.pop(take, None) is None or interaction.response is None:
                 return
-        response = interaction.response
-        headers: dict[str, list[str]] = {}
-        for name, value in response.headers:
-            headers.setdefault(name, []).append(value)
+        asked = take.origin or _vcr_request(interaction.request)
         with self._cassette_lock:
-            self._cassette.append(
-                take.origin or _vcr_request(interaction.request),
-                {
-                    "status": {"code": response.status, "message": response.reason},
-                    "headers": headers,
-                    "body": {"string": response.body},
-                },
-            )
+            self._cassette.append(asked, vcr_form(interaction.response))
 
 
 @contextmanager

@@ -96,6 +96,14 @@ def item(interaction: Interaction, began: datetime | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def grouped(headers: Headers) -> dict[str, list[str]]:
+    """Group *headers* by their names, as the format has them."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(value)
+    return found
+
+
 def is_plain(text: str) -> bool:
     """Whether *text* means itself, and is a text, where it stands in YAML without quotes."""
     return bool(_PLAIN.fullmatch(text)) and text.lower() not in _WORDS
@@ -109,10 +117,7 @@ def _fitting(response: Response, body: str | bytes) -> Headers:
 
 
 def _headers(headers: Headers) -> str:
-    grouped: dict[str, list[str]] = {}
-    for name, value in headers:
-        grouped.setdefault(name, []).append(value)
-    fields = [_field(name, tuple(values)) for name, values in grouped.items()]
+    fields = [_field(name, tuple(values)) for name, values in grouped(headers).items()]
     return "".join(fields) or " {}"
 
 

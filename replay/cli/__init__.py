@@ -21,16 +21,17 @@ _VERBS = {
     "batch": ("batch",),
     "cassettes": ("cassettes",),
     "drift": ("drift",),
-    "episodes": ("run", "record", "list", "show", "search", "tag", "import", "export"),
+    "episodes": ("run", "list", "show", "search", "tag", "import", "export"),
     "frozen": ("frozen", "bisect"),
     "golden": ("normalize", "review", "goldens"),
     "init": ("init",),
+    "record": ("record",),
     "store": ("verify", "gc", "delete", "backup", "restore", "merge"),
 }
 """The modules of this package, and the verbs in each."""
 
 _HOMES = {verb: module for module, verbs in _VERBS.items() for verb in verbs}
-_OF_TENANTS = ("drift", "episodes", "frozen", "store")
+_OF_TENANTS = ("drift", "episodes", "frozen", "record", "store")
 _FEWER_COLLECTIONS = 100_000
 
 

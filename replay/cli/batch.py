@@ -14,6 +14,7 @@ import click
 
 from replay.atomic import write_atomic
 from replay.canonical import parsed_json
+from replay.cli.context import summarize, together
 from replay.config import Config
 from replay.errors import BadShards, MissingExtra
 from replay.model import Kind
@@ -62,30 +63,26 @@ def _kinds(text: str) -> tuple[Kind, ...]:
     return tuple(map(Kind, names))
 
 
-def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a verb that ends in a report."""
-    options = (
-        click.option("--junit", type=Path, metavar="FILE", help="Write JUnit's XML to this file."),
-        click.option(
-            "--html", type=Path, metavar="FILE", help="Write the report as one page to this file."
-        ),
-        click.option(
-            "--json",
-            "as_json",
-            type=Path,
-            metavar="FILE",
-            help="Write the report as JSON to this file.",
-        ),
-        click.option(
-            "--fail-on",
-            type=_kinds,
-            metavar="OUTCOMES",
-            help="Outcomes that make this fail, such as FAILED,UNHERMETIC; or `never`.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_reporting = together(
+    click.option("--junit", type=Path, metavar="FILE", help="Write JUnit's XML to this file."),
+    click.option(
+        "--html", type=Path, metavar="FILE", help="Write the report as one page to this file."
+    ),
+    click.option(
+        "--json",
+        "as_json",
+        type=Path,
+        metavar="FILE",
+        help="Write the report as JSON to this file.",
+    ),
+    click.option(
+        "--fail-on",
+        type=_kinds,
+        metavar="OUTCOMES",
+        help="Outcomes that make this fail, such as FAILED,UNHERMETIC; or `never`.",
+    ),
+)
+"""The options of a verb that ends in a report."""
 
 
 @click.group("batch", cls=_Batch, subcommand_metavar="[FILE] | merge REPORTS…")
@@ -244,8 +241,9 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
     """Show the report, write what was asked for, and leave."""
     from dataclasses import replace
 
-    from replay.reports.batch import batch_json, junit, show_batch, summary
+    from replay.reports.batch import batch_json, show_batch, summary
     from replay.reports.batch_html import batch_html
+    from replay.reports.junit import batch_junit
     from replay.reports.terminal import console
 
     if options["fail_on"] is not None:
@@ -256,10 +254,8 @@ def _end(report: Report, options: dict[str, Any]) -> NoReturn:
     if options["html"]:
         write_atomic(options["html"], batch_html(report))
     if options["junit"]:
-        write_atomic(options["junit"], junit(report))
-    if github := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(github).open("a", encoding="utf-8") as file:
-            file.write(summary(report))
+        write_atomic(options["junit"], batch_junit(report))
+    summarize(summary(report))
     sys.exit(report.exit_code)
 
 

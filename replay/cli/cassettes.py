@@ -34,7 +34,8 @@ def check(paths: tuple[Path, ...], as_json: bool, verbose: bool) -> NoReturn:
     """
     from replay.cassettes.check import cassette_paths
     from replay.cassettes.check import check as check_file
-    from replay.reports.terminal import console, show_checks, show_checks_json
+    from replay.reports.cassettes import show_checks, show_checks_json
+    from replay.reports.terminal import console
 
     checks = (check_file(path) for path in cassette_paths(list(paths)))
     if as_json:
@@ -65,7 +66,8 @@ def convert(config: Config, files: tuple[Path, ...], folder: Path | None, force:
       replay cassettes convert fixtures/vcr/refund.json --to cassettes
     """
     from replay.cassettes.conversion import convert as convert_file
-    from replay.reports.terminal import console, show_converted
+    from replay.reports.cassettes import show_converted
+    from replay.reports.terminal import console
 
     for path in files:
         show_converted(convert_file(path, folder, rules=config.redact, force=force), console())
@@ -90,7 +92,8 @@ def scan(config: Config, paths: tuple[Path, ...], fix: bool, as_json: bool) -> N
     """
     from replay.cassettes.check import cassette_paths
     from replay.cassettes.cleaning import scan as scan_file
-    from replay.reports.terminal import console, show_scans, show_scans_json
+    from replay.reports.cassettes import show_scans, show_scans_json
+    from replay.reports.terminal import console
 
     scans = (scan_file(path, config.redact, fix=fix) for path in cassette_paths(list(paths)))
     sys.exit((show_scans_json if as_json else show_scans)(scans, console()))
@@ -110,7 +113,8 @@ def adopt(paths: tuple[Path, ...]) -> None:
       replay cassettes adopt cassettes/refund.yaml
     """
     from replay.cassettes.adoption import adopt as adopt_requests
-    from replay.reports.terminal import console, show_adopted
+    from replay.reports.cassettes import show_adopted
+    from replay.reports.terminal import console
 
     for path in paths:
         show_adopted(path, adopt_requests(path), console())

@@ -1,4 +1,4 @@
-"""What verbs have in common: whose episodes, names that complete, filters, questions, orphans."""
+"""What verbs have in common: options, names that complete, questions, and how they end."""
 
 from __future__ import annotations
 
@@ -84,14 +84,25 @@ def _cost(_ctx: click.Context, _param: click.Parameter, value: str) -> Decimal:
         raise click.BadParameter(f"{value!r} is no number of dollars, as in 0.05") from None
 
 
-def filtered(function: F) -> F:
-    """Give a verb the options that say which recordings are meant; `filter_of` reads them."""
-    for option in reversed(_FILTERS):
-        function = option(function)
-    return function
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of *options* that several verbs have, in the order of their help."""
+
+    def decorated(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorated
 
 
-_FILTERS = (
+def summarize(text: str) -> None:
+    """Add *text*, which is Markdown, to the summary of a GitHub job, where this runs in one."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+filtered = together(
     click.option(
         "--tag",
         "tags",
@@ -122,6 +133,7 @@ _FILTERS = (
     ),
     click.option("--all-tenants", is_flag=True, help="Of every tenant in the store."),
 )
+"""The options that say which recordings are meant; `filter_of` reads them."""
 
 
 def filter_of(options: dict[str, Any]) -> Filter:

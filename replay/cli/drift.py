@@ -85,7 +85,7 @@ def drift(config: Config, /, what: tuple[str, ...], **options: Any) -> NoReturn:
 def _report(config: Config, what: tuple[str, ...], options: dict[str, Any]) -> Report:
     from replay.cassettes.matching import Matcher
     from replay.drift.report import Reporter, report
-    from replay.golden.rules import rules_of
+    from replay.golden.chosen import rules_of
 
     reporter = Reporter(Matcher(config.match), rules_of(config), max_age_days=config.max_age_days)
     if named := options["text_distance"]:
@@ -168,9 +168,9 @@ def _episodes(
 def _write(report: Report, passed: Iterable[Any], options: dict[str, Any]) -> None:
     from replay.reports.drift_html import drift_html
     from replay.reports.drift_json import drift_json
-    from replay.reports.drift_junit import drift_junit
     from replay.reports.drift_markdown import drift_markdown
     from replay.reports.drift_terminal import show_drift
+    from replay.reports.junit import drift_junit
     from replay.reports.terminal import console
 
     passed = tuple(passed)

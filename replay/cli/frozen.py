@@ -54,7 +54,7 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
       replay frozen episode_12345 --model @2026-09-01 --policy auto-upgrade
       replay frozen episode_12345 --model baseline --code v1.2 --with openai==3.40
     """
-    from replay.engine.frozen import Acknowledged, Policy, held, judged
+    from replay.engine.frozen import Acknowledged, held, judged
     from replay.engine.manifest import code_version
     from replay.engine.replayer import replay_episode
     from replay.engine.wire import Task
@@ -64,7 +64,7 @@ def frozen(config: Config, /, episode: str, **options: Any) -> NoReturn:
     found, recording = _resolved(config, episode, options["version"])
     path = options["acknowledged"] or config.path(config.episodes) / "acknowledged.json"
     acknowledged = Acknowledged(path)
-    adopts = options["policy"] == Policy.AUTO_UPGRADE
+    adopts = options["policy"] == "auto-upgrade"
     with ExitStack() as stack:
         folder = _folder(stack, config, options["code"])
         if options["code"] or options["packages"]:
@@ -104,7 +104,8 @@ def bisect(config: Config, /, episode: str, good: str, bad: str, version: str) -
     from replay.engine.bisect import bisect as bisect_revisions
     from replay.engine.child import Worker
     from replay.engine.wire import Task
-    from replay.reports.terminal import console, show_replay
+    from replay.reports.result import show_replay
+    from replay.reports.terminal import console
 
     found, recording = _resolved(config, episode, version)
     task = Task(episode, _id(recording), _shipped(found, recording))

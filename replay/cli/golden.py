@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from replay.atomic import write_atomic
-from replay.cli.context import end_with_orphans
+from replay.cli.context import end_with_orphans, summarize
 from replay.config import Config
 
 if TYPE_CHECKING:
@@ -161,9 +161,7 @@ def _publish(config: Config, clusters: tuple[Cluster, ...], base: str) -> None:
 
     text = markdown(clusters, base=base)
     click.echo(text)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+    summarize(text)
     if os.environ.get("GITHUB_ACTIONS"):
         for line in workflow_commands(clusters, str(config.root)):
             click.echo(line, err=True)

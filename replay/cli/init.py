@@ -124,7 +124,7 @@ def init(config: Config, dry_run: bool) -> None:
         if addition.text and not dry_run:
             _add(addition)
         verb = ("would add " if dry_run else "added     ") if addition.text else "there     "
-        click.echo(f"{verb} {_short(addition.path, config.root)}{addition.what}")
+        click.echo(f"{verb} {config.named(addition.path).as_posix()}{addition.what}")
     click.echo(_NEXT.format(_TEST.as_posix()))
 
 
@@ -175,10 +175,6 @@ def _add(addition: Addition) -> None:
         raise NotAdded(str(addition.path), error.why) from error
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise NotAdded(str(addition.path), str(error)) from error
-
-
-def _short(path: Path, root: Path) -> str:
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 COMMANDS = (init,)

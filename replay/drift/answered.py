@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from replay.canonical import canonical_json, json_body
+from replay.canonical import ABSENT, canonical_json, json_body
 from replay.drift.alignment import Step
 from replay.drift.changes import Change, change
-from replay.drift.fields import ABSENT, field_differences, generalized, paths
+from replay.drift.fields import field_differences, generalized, paths
 from replay.drift.kinds import Kind
 from replay.drift.volatile import Sieve
 from replay.llm.conversation import Call, Message, ToolCall

@@ -7,9 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from replay.canonical import canonical_json
+from replay.canonical import ABSENT, canonical_json
 from replay.drift.changes import Change
-from replay.drift.fields import ABSENT, generalized
+from replay.drift.fields import generalized
 from replay.drift.kinds import Kind
 from replay.model import Json
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from replay.canonical import ABSENT
 from replay.cassettes.matching import Matcher
 from replay.drift.alignment import Step, aligned, steps
 from replay.drift.answered import pieces, response_changes
 from replay.drift.changes import Change, Comparison, Distance, change, word_distance
-from replay.drift.fields import ABSENT, field_differences
+from replay.drift.fields import field_differences
 from replay.drift.kinds import Kind
 from replay.drift.sent import request_changes
 from replay.drift.volatile import Sieve
-from replay.golden.rules import DEFAULT_RULES, Rules
+from replay.golden.built_in import DEFAULT_RULES
+from replay.golden.rules import Rules
 from replay.model import Recording
 
 
@@ -60,7 +62,7 @@ def _shown(step: Step) -> object:
 
 
 def _outputs(before: Recording, after: Recording, sieve: Sieve) -> Iterator[Change]:
-    errors = [f"{f.kind}: {f.message}" if f else ABSENT for f in (before.failure, after.failure)]
+    errors = [str(f or ABSENT) for f in (before.failure, after.failure)]
     for found in sieve.values(field_differences(*errors, path="error")):
         yield change(Kind.OUTPUT_ERROR, found)
     for found in sieve.values(field_differences(before.output, after.output)):

@@ -7,7 +7,7 @@ import re
 from difflib import SequenceMatcher
 from os.path import commonprefix
 
-from replay.drift.fields import ABSENT
+from replay.canonical import ABSENT
 from replay.model import Json
 
 _LIMIT = 700

@@ -59,7 +59,7 @@ def judged_by(gate: Gate, found: Judged) -> bool:
 
 
 def _gate(text: str) -> Gate:
-    known = [*Side, *Kind]
+    known = (*Side, *Kind)
     if match := _LIMIT.fullmatch(text):
         return Gate(match["measure"], float(match["percent"]))
     if text not in known:

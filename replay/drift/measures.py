@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from replay.llm.calls import read_call
+from replay.llm.calls import read_calls
 from replay.llm.prices import total
 from replay.model import Json, Recording
 
@@ -18,7 +18,7 @@ def measures(recording: Recording, prices_of: datetime) -> Measures:
 
     Cost is left out when one of the models is not on the price list, latency when it was not noted.
     """
-    calls = [call for call in map(read_call, recording.interactions) if call]
+    calls = read_calls(recording.interactions)
     found: Measures = {"calls": len(recording.interactions)}
     if calls:
         found["tokens sent"] = sum(call.tokens.sent for call in calls)

@@ -19,7 +19,8 @@ from replay.drift.measures import Measures, measures
 from replay.drift.noise import RECORDINGS, Estimate, Floor
 from replay.drift.trends import Staleness, Trend, Trends
 from replay.drift.verdicts import Verdict, worst
-from replay.golden.rules import DEFAULT_RULES, Rules
+from replay.golden.built_in import DEFAULT_RULES
+from replay.golden.rules import Rules
 from replay.model import Recording
 
 _SHOWN = 6

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Set
 from dataclasses import asdict
 from urllib.parse import parse_qsl
 
-from replay.canonical import canonical_json, canonical_url, fields
+from replay.canonical import ABSENT, canonical_json, canonical_url, fields
 from replay.drift.alignment import Step
 from replay.drift.changes import Change, change
-from replay.drift.fields import ABSENT, field_differences
+from replay.drift.fields import field_differences
 from replay.drift.kinds import Kind
 from replay.drift.volatile import Sieve
 from replay.llm.conversation import Call

@@ -10,7 +10,7 @@ from replay.cassettes.check import SUFFIXES, cassette_paths
 from replay.cassettes.files import read_cassette
 from replay.cassettes.reading import CassetteFile, read_source
 from replay.cassettes.redaction import Redactor
-from replay.commands import output_of
+from replay.commands import git
 from replay.drift.report import LeftOut, Pair
 from replay.episodes.versions import NO_TAGS, meant, versions
 from replay.errors import CommandFailed, Damaged, NothingToCompare
@@ -61,7 +61,7 @@ def revisions(folder: Path, before: str, after: str) -> Iterator[Pair | LeftOut]
             continue
         data = _blob(folder, before, name), _content(folder, after, name)
         try:
-            was, now = (_read(name, each) for each in data)
+            was, now = (recording_of(read_source(Path(name), each).file()) for each in data)
             yield Pair(name, (was,), (now,), outputs=False)
         except Damaged as error:
             yield LeftOut(name, str(error), broken=True)
@@ -144,10 +144,6 @@ def _recordings(paths: Iterable[Path]) -> tuple[Recording, ...]:
     return tuple(recording_of(read_cassette(path)) for path in paths)
 
 
-def _read(name: str, data: bytes) -> Recording:
-    return recording_of(read_source(Path(name), data).file())
-
-
 def _present(folder: Path) -> list[str]:
     root = folder if folder.is_dir() else folder.parent
     return [path.relative_to(root).as_posix() for path in cassette_paths([folder])]
@@ -175,7 +171,7 @@ def _blob(folder: Path, revision: str, name: str) -> bytes:
 
 def _git(root: Path, *arguments: str) -> bytes:
     try:
-        return output_of("git", "-C", str(root), *arguments)
+        return git(root, *arguments)
     except CommandFailed as error:
         hint = "Give --from and --to revisions that git knows."
         raise NothingToCompare(error.said, hint) from None

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from statistics import median
 
 from replay.drift.measures import Measures
-from replay.llm.calls import read_call
+from replay.llm.calls import read_calls
 from replay.llm.prices import is_retired
 from replay.model import Recording
 
@@ -94,8 +94,7 @@ class Staleness:
 
 
 def _models(recording: Recording) -> list[tuple[str, str]]:
-    calls = (read_call(interaction) for interaction in recording.interactions)
-    return [(call.requested, call.answered) for call in calls if call]
+    return [(call.requested, call.answered) for call in read_calls(recording.interactions)]
 
 
 def _named(names: list[str]) -> str:

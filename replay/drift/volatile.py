@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from replay.canonical import canonical_json
 from replay.drift.fields import generalized
+from replay.golden.built_in import DEFAULT_RULES
 from replay.golden.normalization import normalized
-from replay.golden.rules import DEFAULT_RULES, Rules
+from replay.golden.rules import Rules
 from replay.model import Difference, Headers
 
 _ANSWER_MEMBERS = re.compile(

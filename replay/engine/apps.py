@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from replay.canonical import header, parsed_json
 from replay.cassettes.coding import decoded
 from replay.model import Headers, Json, Response
+from replay.spelling import bytes_as_json, json_as_bytes
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -106,7 +106,7 @@ def sender(app: App) -> Callable[..., Awaitable[Json]]:
             "extensions": {EXTENSION: {}},
         }
         async with _alive(app) as state:
-            return await _asked(app, scope | {"state": state}, _body_bytes(body))
+            return await _asked(app, scope | {"state": state}, json_as_bytes(body))
 
     return send
 
@@ -187,16 +187,4 @@ def _shown(response: Response) -> Json:
     if "json" in header(response.headers, "content-type"):
         with suppress(ValueError):
             return parsed_json(response.body)
-    return body_text(response.body)
-
-
-def body_text(body: bytes) -> Json:
-    """Write *body* as text, so that it comes back byte for byte; what is none, as base64."""
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(body).decode()}
-
-
-def _body_bytes(written: Json) -> bytes:
-    return base64.b64decode(written["base64"]) if isinstance(written, dict) else written.encode()
+    return bytes_as_json(response.body)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from replay.canonical import without_secrets
+from replay.golden.built_in import DEFAULT_RULES
 from replay.golden.differences import value_differences
 from replay.golden.normalization import normalized
-from replay.golden.rules import DEFAULT_RULES, Rules
+from replay.golden.rules import Rules
 from replay.model import Difference, Json
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from replay.canonical import content_hash
+from replay.commands import git as run_git
 from replay.commands import output_of
 from replay.errors import CommandFailed
 
@@ -68,7 +69,7 @@ def overlay(cache: Path, packages: Sequence[str]) -> Path:
         uv = shutil.which("uv")
         pip = [uv, "pip"] if uv else [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         python = ["--python", sys.executable] if uv else []
-        _said(*pip, *options, *python, *packages)
+        output_of(*pip, *options, *python, *packages)
         target.rename(folder)
     return folder
 
@@ -81,11 +82,7 @@ def with_overlay(folder: Path) -> dict[str, str]:
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in *folder*; raise `CommandFailed` with what it says."""
-    return _said("git", "-C", str(folder), *arguments)
-
-
-def _said(*command: str) -> str:
-    return output_of(*command).decode("utf-8", "replace").strip()
+    return run_git(folder, *arguments).decode("utf-8", "replace").strip()
 
 
 def _normal(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from replay.atomic import write_atomic
@@ -14,14 +13,7 @@ from replay.engine.replayer import Moved, Replay
 from replay.errors import Damaged
 from replay.model import Difference, Json, Kind, Manifest, Outcome
 
-MAY_MOVE = frozenset(("prompt", "tools"))
-
-
-class Policy(StrEnum):
-    """What a request may differ in: nothing, or prompts and tools."""
-
-    PINNED = "pinned"
-    AUTO_UPGRADE = "auto-upgrade"
+_MAY_MOVE = frozenset(("prompt", "tools"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +77,8 @@ def judged(replay: Replay, acknowledged: Acknowledged) -> Replay:
     if not replay.outcome.agreed or not replay.moved:
         return replay
     for item in replay.moved:
-        if not MAY_MOVE.issuperset(item.change):
-            what = ", ".join(sorted(set(item.change) - MAY_MOVE))
+        if not _MAY_MOVE.issuperset(item.change):
+            what = ", ".join(sorted(set(item.change) - _MAY_MOVE))
             return _diverged(replay, item, f"Its {what} changed; only prompts and tools may move.")
     open_ones = [item for item in replay.moved if not acknowledged.covers(replay.episode, item)]
     if open_ones:

@@ -15,7 +15,7 @@ from replay.engine.live import Recorded, exported, prepare, record_entrypoint
 from replay.engine.recorder import record
 from replay.episodes.store import Store
 from replay.errors import BudgetSpent, NotAnswered, UnknownRecording
-from replay.llm.calls import read_call
+from replay.llm.calls import read_call, read_calls
 from replay.llm.credentials import with_key
 from replay.llm.prices import dollars
 from replay.llm.rewriting import rewritten
@@ -133,7 +133,7 @@ def _is_model_call(request: Request) -> bool:
 def _check_budget(so_far: Sequence[Interaction], budget: Decimal | None) -> None:
     if budget is None:
         return
-    calls = [call for call in map(read_call, so_far) if call]
+    calls = read_calls(so_far)
     now = datetime.now(UTC)
     prices = [dollars(call, now) for call in calls]
     spent = sum((price for price in prices if price is not None), Decimal(0))

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import replay
 from replay.canonical import KEY_SCHEMA, content_hash, differences
-from replay.commands import output_of
+from replay.commands import git
 from replay.errors import CommandFailed
-from replay.llm.calls import Call, read_call
+from replay.llm.calls import models_of, read_calls
+from replay.llm.conversation import Call
 from replay.model import Difference, Further, Interaction, Json, Manifest
 
 _VERSION = re.compile(r"^Version: (.+)$", re.MULTILINE)
@@ -33,13 +34,14 @@ def build_manifest(
     further: Further = "",
 ) -> Manifest:
     """Describe a run that has just ended."""
-    calls = [call for call in map(read_call, interactions) if call]
+    calls = read_calls(interactions)
+    requested, answered = models_of(calls)
     return Manifest(
         clock=started.isoformat(),
         pinned=pinned,
         seed=seed,
-        models_requested=_distinct(call.requested for call in calls),
-        models_answered=_distinct(call.answered for call in calls),
+        models_requested=requested,
+        models_answered=answered,
         sampling=_sampling(calls),
         prompts=_hash_of(call.system for call in calls),
         tools=_hash_of(call.tools for call in calls),
@@ -99,10 +101,6 @@ def _version(package: str) -> str:
     return version[1] if version else found.version
 
 
-def _distinct(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))
-
-
 def _sampling(calls: Iterable[Call]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for call in calls:
@@ -135,7 +133,6 @@ def _packages(_modules: int) -> dict[str, str]:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        said = output_of("git", "-C", str(folder), *arguments, timeout=10)
+        return git(folder, *arguments, timeout=10).decode("utf-8", "replace").strip()
     except CommandFailed:
         return ""
-    return said.decode("utf-8", "replace").strip()

@@ -156,7 +156,7 @@ class _Taking:
 
     def _heard(self, interaction: Interaction) -> None:
         if self._run.clock:
-            self._run.clock.reach(interaction.started + interaction.elapsed)
+            self._run.clock.heard(interaction)
         self._journal.note(interaction)
 
     def _finish(self, attempt: int, error: Failure | None) -> None:

@@ -24,10 +24,11 @@ from replay.engine.entrypoint import check_inputs, load_entrypoint, run_entrypoi
 from replay.engine.manifest import changes_since
 from replay.episodes.bundle import recording_id
 from replay.errors import NoEntrypoint, ReplayError, ReplayStop, TeacherForced, UnknownRecording
+from replay.golden.chosen import rules_of
 from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
-from replay.golden.rules import Rules, rules_of
-from replay.llm.calls import read_call
+from replay.golden.rules import Rules
+from replay.llm.calls import read_call, read_calls
 from replay.llm.prices import total
 from replay.model import (
     Change,
@@ -157,7 +158,7 @@ def _run(
             adopts=adopts,
             pace=pace,
             ignore_hosts=config.ignore_hosts,
-            heard=lambda interaction: clock.reach(interaction.started + interaction.elapsed),
+            heard=clock.heard,
         )
         stack.enter_context(using(tape))
         begun = time.perf_counter()
@@ -213,11 +214,11 @@ def _diverged_request(tape: Tape) -> Outcome:
 
 
 def _diverged_failure(recording: Recording, ended: _Ended) -> Outcome:
-    found = (Difference("(raised)", _said(recording.failure), _said(ended.failure)),)
     if recording.failure is None and ended.failure:
-        return Outcome(Kind.FAILED, detail=f"It raised {_said(ended.failure)}{ended.place}")
+        return Outcome(Kind.FAILED, detail=f"It raised {ended.failure}{ended.place}")
+    sides = (str(error or "nothing") for error in (recording.failure, ended.failure))
     detail = "The recorded run ended in another exception."
-    return Outcome(Kind.DIVERGED, 0, "output", detail, found)
+    return Outcome(Kind.DIVERGED, 0, "output", detail, (Difference("(raised)", *sides),))
 
 
 def _place(error: BaseException) -> str:
@@ -228,17 +229,13 @@ def _place(error: BaseException) -> str:
     return f"\n  at {own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
-def _said(error: Failure | None) -> str:
-    return f"{error.kind}: {error.message}" if error else "nothing"
-
-
 def _report(
     episode: Episode, recording: Recording, tape: Tape, ended: _Ended, config: Config
 ) -> Replay:
     played = {play.index for play in tape.plays}
     whole = sum(map(_size, recording.interactions))
     served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
-    saved = [recording.interactions[index] for index in sorted(played)]
+    saved = read_calls(recording.interactions[index] for index in sorted(played))
     at = datetime.fromisoformat(recording.manifest.clock)
     return Replay(
         episode=episode.id,
@@ -251,8 +248,8 @@ def _report(
         played=len(played),
         recorded=len(recording.interactions),
         fidelity=served / whole if whole else 1.0,
-        saved_tokens=sum(c.tokens.sent + c.tokens.received for c in map(read_call, saved) if c),
-        saved_dollars=total(filter(None, map(read_call, saved)), at),
+        saved_tokens=sum(call.tokens.total for call in saved),
+        saved_dollars=total(saved, at),
         output=ended.output,
         changes=changes_since(recording.manifest, config.environment),
         seconds=ended.seconds,

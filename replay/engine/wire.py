@@ -41,12 +41,9 @@ def replay_json(replay: Replay) -> Json:
 
 def replay_from(value: dict[str, Any]) -> Replay:
     """Read what `replay_json` wrote."""
-    outcome = dict(value["outcome"])
-    outcome["kind"] = Kind(outcome["kind"])
-    outcome["differences"] = _differences(outcome["differences"])
     dollars = value["saved_dollars"]
     read: dict[str, Any] = {
-        "outcome": Outcome(**outcome),
+        "outcome": outcome_from(value["outcome"]),
         "steps": tuple(Step(**step) for step in value["steps"]),
         "changes": _differences(value["changes"]),
         "saved_dollars": None if dollars is None else Decimal(dollars),
@@ -56,6 +53,12 @@ def replay_from(value: dict[str, Any]) -> Replay:
         ),
     }
     return Replay(**value | read)
+
+
+def outcome_from(value: dict[str, Any]) -> Outcome:
+    """Read an outcome that was written as JSON."""
+    kind, found = Kind(value["kind"]), _differences(value["differences"])
+    return Outcome(**value | {"kind": kind, "differences": found})
 
 
 def stopped(episode: str, outcome: Outcome, recording: str = "") -> Replay:

@@ -20,13 +20,13 @@ putting the pieces together gives the body back byte for byte.
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from replay.canonical import DEPTH, bytes_hash, content_hash, json_body, members, parsed_json
+from replay.cassettes.coding import pieces
 from replay.episodes.checked import BROKEN, checked
 from replay.errors import Damaged
 from replay.instants import instant
@@ -42,7 +42,7 @@ from replay.model import (
     Request,
     Response,
 )
-from replay.spelling import SPELLINGS, respelled, spelling_of
+from replay.spelling import SPELLINGS, bytes_as_json, json_as_bytes, respelled, spelling_of
 
 VERSION = 1
 
@@ -109,10 +109,10 @@ def interaction_lines(step: int, interaction: Interaction) -> list[Line]:
     }
     received: list[Line] = []
     if response:
-        pieces, received_as = _received(response)
+        answered, received_as = _received(response)
         head |= {"status": response.status, "reason": response.reason, "answer": received_as}
         head["answer_headers"] = response.headers
-        received = [{"received": piece} | at for piece, at in pieces]
+        received = [{"received": piece} | at for piece, at in answered]
     if interaction.failure:
         head["failure"] = asdict(interaction.failure)
     return [head, *({"sent": piece} for piece in sent), *received]
@@ -187,12 +187,17 @@ def manifest_from(entries: dict[str, Any]) -> Manifest:
     return Manifest(**values)
 
 
+def headers_from(pairs: list[list[str]]) -> Headers:
+    """Build headers from their JSON form."""
+    return tuple((name, value) for name, value in pairs)
+
+
 def _interaction(lines: list[Line]) -> Interaction:
     head = lines[0]
     sent = [line["sent"] for line in lines if "sent" in line]
     received = [line for line in lines if "received" in line]
     request = Request(
-        head["method"], head["url"], _headers(head["headers"]), _joined(sent, head["body"])
+        head["method"], head["url"], headers_from(head["headers"]), _joined(sent, head["body"])
     )
     return Interaction(
         request=request,
@@ -205,11 +210,11 @@ def _interaction(lines: list[Line]) -> Interaction:
 
 def _response(head: Line, received: list[Line]) -> Response:
     body = _joined([line["received"] for line in received], head["answer"])
-    response = Response(head["status"], head["reason"], _headers(head["answer_headers"]), body)
+    response = Response(head["status"], head["reason"], headers_from(head["answer_headers"]), body)
     if head["answer"] != "chunks":
         at = [line["at"] for line in received if "at" in line]
         return replace(response, chunks=(Chunk(len(body), at[0]),)) if at else response
-    chunks = [Chunk(len(_bytes(line["received"])), line["at"]) for line in received]
+    chunks = [Chunk(len(json_as_bytes(line["received"])), line["at"]) for line in received]
     return replace(response, chunks=tuple(chunks))
 
 
@@ -217,15 +222,11 @@ def _received(response: Response) -> tuple[list[tuple[Json, Line]], str]:
     """Cut a response body: by its chunks where there are several, else as any body."""
     whole = sum(chunk.size for chunk in response.chunks) == len(response.body)
     if whole and (len(response.chunks) > 1 or (response.chunks and not response.body)):
-        start, found = 0, list[tuple[Json, Line]]()
-        for chunk in response.chunks:
-            piece = response.body[start : start + chunk.size]
-            found.append((_piece(piece), {"at": chunk.at}))
-            start += chunk.size
-        return found, "chunks"
-    pieces, spelling = _exploded(response.body)
+        cut = pieces(response.body, response.chunks)
+        return [(bytes_as_json(piece), {"at": chunk.at}) for chunk, piece in cut], "chunks"
+    exploded, spelling = _exploded(response.body)
     last = {"at": response.chunks[-1].at} if response.chunks and whole else {}
-    marked = [(piece, Line()) for piece in pieces]
+    marked = [(piece, Line()) for piece in exploded]
     if marked and last:
         marked[-1] = (marked[-1][0], last)
     return marked, spelling
@@ -236,7 +237,7 @@ def _exploded(body: bytes) -> tuple[list[Json], str]:
     value = _object(body)
     if value and (spelling := spelling_of(body, value)):
         return [p for name in value for p in _members(name, value[name])], spelling
-    return ([_piece(body)] if body else []), "text"
+    return ([bytes_as_json(body)] if body else []), "text"
 
 
 def _members(name: str, value: Json) -> list[Json]:
@@ -247,7 +248,7 @@ def _members(name: str, value: Json) -> list[Json]:
 
 def _joined(pieces: list[Json], spelling: str) -> bytes:
     if spelling not in SPELLINGS:
-        return b"".join(map(_bytes, pieces))
+        return b"".join(map(json_as_bytes, pieces))
     value: dict[str, Json] = {}
     for piece in pieces:
         for name, item in piece.items():
@@ -258,21 +259,6 @@ def _joined(pieces: list[Json], spelling: str) -> bytes:
 def _object(body: bytes) -> dict[str, Json] | None:
     value = json_body(body) if body.startswith(b"{") else None
     return value if isinstance(value, dict) else None
-
-
-def _piece(body: bytes) -> Json:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return {"base64": b64encode(body).decode()}
-
-
-def _bytes(piece: Json) -> bytes:
-    return piece.encode() if isinstance(piece, str) else b64decode(piece["base64"])
-
-
-def _headers(pairs: list[list[str]]) -> Headers:
-    return tuple((name, value) for name, value in pairs)
 
 
 def _spelled(line: Line) -> str:

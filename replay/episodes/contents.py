@@ -159,4 +159,4 @@ class Contents:
                 raise self._damaged(f"pack {number}") from error
 
     def _damaged(self, what: str) -> Damaged:
-        return Damaged(self._file.path, f"{what} is not what it was", hint=self._file.hint())
+        return self._file.damaged(f"{what} is not what it was")

@@ -109,7 +109,7 @@ class File:
         except (sqlite3.OperationalError, OSError) as error:
             raise unusable(self.path, error) from error
         except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise Damaged(self.path, f"not a whole store: {error}", hint=self.hint()) from error
+            raise self.damaged(f"not a whole store: {error}") from error
 
     @contextmanager
     def believed(self) -> Iterator[None]:
@@ -117,17 +117,17 @@ class File:
         try:
             yield
         except BROKEN as error:
-            what = f"not a whole store: {type(error).__name__}: {error}"
-            raise Damaged(self.path, what, hint=self.hint()) from error
+            raise self.damaged(f"not a whole store: {type(error).__name__}: {error}") from error
 
-    def hint(self) -> str:
-        """Say what to do about a damaged store."""
+    def damaged(self, what: str) -> Damaged:
+        """Say *what* is not as it was, and what to do about a damaged store."""
         path, aside = shlex.quote(str(self.path)), shlex.quote(f"{self.path}.damaged")
-        return (
+        hint = (
             "What is damaged: replay verify. A backup brings it back: replay restore FILE. Or "
             "move it away, and have what was exported: "
             f"mv {path} {aside}; replay import episodes/*.jsonl"
         )
+        return Damaged(self.path, what, hint=hint)
 
     def _to_write(self) -> sqlite3.Connection:
         if self.path != MEMORY:
@@ -199,7 +199,7 @@ class File:
         return is_old
 
     def _refuse(self, what: str) -> NoReturn:
-        raise Damaged(self.path, what, hint=self.hint())
+        raise self.damaged(what)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the tables up to date, one process at a time, in one transaction."""
@@ -214,8 +214,7 @@ class File:
         except BaseException as error:
             connection.rollback()
             if isinstance(error, BROKEN):
-                what = f"it cannot be brought up to date: {error}"
-                raise Damaged(self.path, what, hint=self.hint()) from error
+                raise self.damaged(f"it cannot be brought up to date: {error}") from error
             raise
 
 

@@ -69,10 +69,10 @@ _RECORDINGS = (
     "WHERE e.tenant = ? AND e.id = ?"
 )
 _DELETIONS = (
-    f"DELETE FROM interaction WHERE recording IN ({_RECORDINGS})",  # noqa: S608 - our own
-    f"DELETE FROM call WHERE recording IN ({_RECORDINGS})",  # noqa: S608 - our own
-    f"DELETE FROM message WHERE recording IN ({_RECORDINGS})",  # noqa: S608 - our own
-    f"DELETE FROM tool_call WHERE recording IN ({_RECORDINGS})",  # noqa: S608 - our own
+    *(
+        f"DELETE FROM {table} WHERE recording IN ({_RECORDINGS})"  # noqa: S608 - our own
+        for table in ("interaction", "call", "message", "tool_call")
+    ),
     f"DELETE FROM recording WHERE number IN ({_RECORDINGS})",  # noqa: S608 - our own
     "DELETE FROM episode WHERE tenant = ? AND id = ?",
 )

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from replay.episodes.bundle import manifest_from, recording_id
-from replay.model import Chunk, Episode, Failure, Headers, Interaction, Recording, Request, Response
+from replay.episodes.bundle import headers_from, manifest_from, recording_id
+from replay.model import Chunk, Episode, Failure, Interaction, Recording, Request, Response
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -137,21 +137,19 @@ def _interaction(row: dict[str, Any]) -> Interaction:
         response = Response(
             row["status"],
             row["reason"],
-            _headers(row["answer_headers"]),
+            headers_from(json.loads(row["answer_headers"])),
             row["got_data"],
             tuple(Chunk(size, at) for size, at in json.loads(row["chunks"])),
         )
     return Interaction(
-        request=Request(row["method"], row["url"], _headers(row["headers"]), row["sent_data"]),
+        request=Request(
+            row["method"], row["url"], headers_from(json.loads(row["headers"])), row["sent_data"]
+        ),
         response=response,
         failure=_failure(row["failure"]),
         started=row["started"],
         elapsed=row["elapsed"],
     )
-
-
-def _headers(text: str) -> Headers:
-    return tuple((name, value) for name, value in json.loads(text))
 
 
 def _failure(text: str | None) -> Failure | None:

@@ -136,7 +136,9 @@ def _where(tenant: str, wanted: Filter) -> tuple[str, list[Any]]:
     if wanted.model:
         asked.append((_MODEL, [wanted.model, wanted.model]))
     if wanted.since:
-        asked.append(("julianday(r.started) >= julianday(?)", [_since(wanted.since)]))
+        asked.append(
+            ("julianday(r.started) >= julianday(?)", [_instant("since", wanted.since).isoformat()])
+        )
     if wanted.until:
         asked.append(("julianday(r.started) < julianday(?)", [_until(wanted.until)]))
     if wanted.outcome:
@@ -152,10 +154,6 @@ _MODEL = (
     "EXISTS (SELECT 1 FROM call c WHERE c.recording = r.number "
     "AND (c.answered GLOB ? OR c.requested GLOB ?))"
 )
-
-
-def _since(value: str) -> str:
-    return _instant("since", value).isoformat()
 
 
 def _until(value: str) -> str:

@@ -9,13 +9,12 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from replay.canonical import content_hash, members, parsed_json
-from replay.episodes.bundle import manifest_from, recording_id
+from replay.episodes.bundle import headers_from, manifest_from, recording_id
 from replay.episodes.checked import BROKEN, checked
 from replay.episodes.contents import Contents, NewContents, digest, numbers
 from replay.episodes.database import File
 from replay.episodes.said import Said, said
-from replay.errors import Damaged
-from replay.model import Chunk, Failure, Headers, Interaction, Json, Recording, Request, Response
+from replay.model import Chunk, Failure, Interaction, Json, Recording, Request, Response
 
 SAID = {
     "call": "step, provider, operation, requested, answered, streamed, sent, received, cached, "
@@ -143,9 +142,9 @@ def _recording(file: File, contents: Contents, episode: str, row: Sequence[Any])
             )
         )
     except BROKEN as error:
-        raise Damaged(file.path, f"{what}: {error}", hint=file.hint()) from error
+        raise file.damaged(f"{what}: {error}") from error
     if recording_id(recording) != name:
-        raise Damaged(file.path, what, hint=file.hint())
+        raise file.damaged(what)
     return recording
 
 
@@ -158,12 +157,12 @@ def _interaction(found: dict[int, bytes], *row: Any) -> Interaction:
         response = Response(
             status,
             reason,
-            _headers(head["headers"]),
+            headers_from(head["headers"]),
             found[answer],
             tuple(Chunk(size, at) for size, at in head["chunks"]),
         )
     return Interaction(
-        request=Request(method, url, _headers(json.loads(found[headers])), found[body]),
+        request=Request(method, url, headers_from(json.loads(found[headers])), found[body]),
         response=response,
         failure=_failure(failure),
         started=started,
@@ -203,10 +202,6 @@ def _insert(db: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> 
 
 def _bytes(value: Json) -> bytes:
     return text(value).encode()
-
-
-def _headers(pairs: list[list[str]]) -> Headers:
-    return tuple((name, value) for name, value in pairs)
 
 
 def _failure(value: str | None) -> Failure | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from replay.llm.calls import Call, Message, read_call
+from replay.llm.calls import read_call
+from replay.llm.conversation import Call, Message, system_text
 from replay.llm.prices import dollars
 from replay.model import Json, Recording
 
@@ -77,7 +78,8 @@ def _note(found: Said, step: int, messages: list[tuple[int, Message]]) -> None:
 def _new(call: Call, heard: dict[_Key, int]) -> Iterator[tuple[int, Message]]:
     """Give what is sent for the first time: more often than it was ever sent or received before."""
     sent: dict[_Key, int] = {}
-    for message in (*_system(call.system), *call.sent):
+    system = [Message("system", system_text(call.system))] if call.system else []
+    for message in (*system, *call.sent):
         key = _key(message)
         sent[key] = times = sent.get(key, 0) + 1
         if times > heard.get(key, 0):
@@ -90,16 +92,8 @@ def _key(message: Message) -> _Key:
     return message.role, message.text, message.tool_call_id, tools
 
 
-def _system(value: Json) -> list[Message]:
-    parts = value if isinstance(value, list) else [value]
-    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
-    text = "\n".join(text for text in texts if isinstance(text, str))
-    return [Message("system", text)] if text else []
-
-
 def _row(step: int, call: Call, at: datetime) -> tuple[Any, ...]:
-    tokens = call.tokens
-    price = _price(call, at)
+    tokens, price = call.tokens, dollars(call, at)
     return (
         step,
         call.provider,
@@ -110,17 +104,9 @@ def _row(step: int, call: Call, at: datetime) -> tuple[Any, ...]:
         tokens.sent,
         tokens.received,
         tokens.cached,
-        price,
+        None if price is None else float(price),
         _plain(call.error),
     )
-
-
-def _price(call: Call, at: datetime) -> float | None:
-    """What *call* cost; one that failed cost nothing, one that says no tokens we cannot tell."""
-    if call.tokens.sent or call.tokens.received:
-        price = dollars(call, at)
-        return None if price is None else float(price)
-    return 0.0 if call.error else None
 
 
 def _text(arguments: Json) -> str:

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from replay.canonical import content_hash, parsed_json
@@ -19,7 +18,7 @@ from replay.episodes.database import File
 from replay.episodes.processes import is_running
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
 from replay.episodes.rows import NewRecording, read_recordings, text
-from replay.errors import BadName, Damaged, OtherEpisode, OtherTenant, UnknownEpisode
+from replay.errors import BadName, OtherEpisode, OtherTenant, UnknownEpisode
 from replay.filenames import is_device
 from replay.model import Episode, Interaction
 
@@ -62,12 +61,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -263,8 +257,7 @@ def case_of(file: File, number: int) -> Episode:
     """Load the episode with that number, without its recordings; raise `Damaged` if it changed."""
     rows = file.rows(f"{_EPISODE} WHERE number = ?", number)
     if not rows:
-        what = f"episode number {number} is not where it was"
-        raise Damaged(file.path, what, hint=file.hint())
+        raise file.damaged(f"episode number {number} is not where it was")
     return _episode(file, rows[0][1:])
 
 
@@ -272,8 +265,7 @@ def _episode(file: File, columns: Sequence[Any]) -> Episode:
     """Build an episode without its recordings; raise `Damaged` when its seal does not fit."""
     tenant, name, entrypoint, inputs, tags, _, sealed = columns
     if content_hash(list(columns[:-1])) != sealed:
-        what = f"episode {name} is not what it was"
-        raise Damaged(file.path, what, hint=file.hint())
+        raise file.damaged(f"episode {name} is not what it was")
     inputs, tags = parsed_json(inputs), tuple(parsed_json(tags))
     return checked(Episode(name, entrypoint, inputs, tags=tags, tenant=tenant))
 

@@ -15,7 +15,9 @@ from replay.atomic import drop_proposal, proposal, write_atomic
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
 from replay.config import Config
-from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption, difference_lines
+from replay.contrast import difference_lines
+from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption
+from replay.golden.chosen import changed, rules_of
 from replay.golden.differences import value_differences
 from replay.golden.extension import (
     GoldenExtension,
@@ -26,7 +28,7 @@ from replay.golden.extension import (
 )
 from replay.golden.normalization import normalized
 from replay.golden.plain import plain
-from replay.golden.rules import Rule, Rules, changed, rules_of
+from replay.golden.rules import Rule, Rules
 from replay.golden.stem import stem_of
 from replay.golden.writing import Update, Write, may_write, settle
 from replay.model import Interaction
@@ -43,7 +45,7 @@ class Surroundings:
     """What all goldens of a test share."""
 
     redactor: Redactor
-    root: Path
+    config: Config
     nodeid: str
     is_recorded: bool
     update: Update
@@ -147,7 +149,7 @@ class GoldenAssertion(SnapshotAssertion):
         if result.exception is not None or self.around is None or result.asserted_data is None:
             return super().get_assert_diff(diff_mode=diff_mode)
         path = Path(result.snapshot_location)
-        shown = path.relative_to(self.around.root) if _within(path, self.around.root) else path
+        shown = self.around.config.named(path)
         if diff_mode is DiffMode.DISABLED:
             return [f"{shown} differs", *self._commands(path, shown)]
         return [*_told(shown, result), *self._commands(path, shown)]
@@ -211,7 +213,7 @@ class Goldens:
             rules=self._rules,
             around=Surroundings(
                 redactor=tape.redactor if tape else self._redactor,
-                root=self._config.root,
+                config=self._config,
                 nodeid=item.nodeid,
                 is_recorded=tape is not None,
                 update=update,
@@ -237,7 +239,3 @@ def _heard(tape: Tape) -> Sequence[Interaction]:
     """List what was said on *tape* so far: in the order of the program."""
     played = [tape.interactions[play.index] for play in tape.plays]
     return (*played, *tape.recorded)
-
-
-def _within(path: Path, root: Path) -> bool:
-    return path.is_relative_to(root)

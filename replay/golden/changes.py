@@ -10,23 +10,23 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from replay.canonical import canonical_json, content_hash, differences, fields, json_body
+from replay.canonical import ABSENT, canonical_json, content_hash, differences, fields, json_body
 from replay.cassettes.matching import change_of
 from replay.cassettes.reading import CassetteFile, read_source
 from replay.episodes import bundle
 from replay.errors import ReplayError
+from replay.golden.built_in import DEFAULT_RULES
 from replay.golden.differences import value_differences, words_changed
 from replay.golden.extension import NAME, read_golden
 from replay.golden.normalization import normalized
-from replay.golden.rules import DEFAULT_RULES, Rules
-from replay.llm.calls import read_call
+from replay.golden.rules import Rules
+from replay.llm.calls import read_calls
 from replay.llm.prices import total
 from replay.model import Difference, Episode, Interaction, Json, Recording, Response
 
 CALL = "call"
 """What differs where a call was added, or is gone."""
 
-_ABSENT = "(absent)"
 _OURS = re.compile(r"\[\d+\]")
 
 
@@ -120,7 +120,7 @@ def golden_change(path: Path, was: bytes | None, now: bytes | None) -> Change:
         return Change(path, stem, "golden", (Drift.GONE,))
     new = read_golden(path, _text(now))
     if was is None:
-        step = Step(Drift.NEW, 0, "output", Difference("", _ABSENT, new))
+        step = Step(Drift.NEW, 0, "output", Difference("", ABSENT, new))
         return Change(path, stem, "golden", (Drift.NEW,), (step,))
     found = value_differences(read_golden(path, _text(was)), new)
     steps = tuple(Step(Drift.OUTPUT, 0, "output", difference) for difference in found)
@@ -221,7 +221,7 @@ def _steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
 
 def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: Rules) -> list[Step]:
     if was is None or now is None:
-        both = [_called(interaction) for interaction in (was, now)]
+        both = [str(side.request) if side else ABSENT for side in (was, now)]
         return [Step(Drift.REQUEST, step, CALL, Difference(CALL, *both))]
     sent = differences(
         normalized(fields(was.request), rules), normalized(fields(now.request), rules)
@@ -233,11 +233,6 @@ def _calls(step: int, was: Interaction | None, now: Interaction | None, rules: R
     ]
 
 
-def _called(interaction: Interaction | None) -> str:
-    request = interaction.request if interaction else None
-    return f"{request.method} {request.url}" if request else _ABSENT
-
-
 def _output_steps(was: _Side, now: _Side, rules: Rules) -> list[Step]:
     found = value_differences(normalized(was.output, rules), normalized(now.output, rules))
     return [Step(Drift.OUTPUT, 0, "output", difference) for difference in found]
@@ -247,8 +242,7 @@ def _answer(interaction: Interaction) -> Json:
     """What was answered, as far as it means something: headers are noise in any re-recording."""
     response = interaction.response
     if response is None:
-        failure = interaction.failure
-        return {"failure": f"{failure.kind}: {failure.message}" if failure else "no answer"}
+        return {"failure": str(interaction.failure or "no answer")}
     return {"status": response.status, "body": _said(response)}
 
 
@@ -258,9 +252,9 @@ def _said(response: Response) -> Json:
 
 
 def _spent(side: _Side) -> Spent:
-    calls = [call for call in map(read_call, side.interactions) if call]
+    calls = read_calls(side.interactions)
     return Spent(
-        tokens=sum(call.tokens.sent + call.tokens.received for call in calls),
+        tokens=sum(call.tokens.total for call in calls),
         dollars=total(calls, side.began or datetime.now(UTC)),
         seconds=round(sum(i.elapsed for i in side.interactions), 3),
     )
@@ -274,6 +268,6 @@ def _place(path: str) -> str:
 def _edit(difference: Difference) -> Json:
     """What was done to a value: in a text, which words; else, both values."""
     was, now = difference.recorded, difference.now
-    if isinstance(was, str) and isinstance(now, str) and _ABSENT not in (was, now):
+    if isinstance(was, str) and isinstance(now, str) and ABSENT not in (was, now):
         return words_changed(was, now)
     return [canonical_json(was), canonical_json(now)]

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
+from typing import TypeAlias
 
-from replay.canonical import canonical_json
+from replay.canonical import ABSENT, canonical_json
 from replay.model import Difference, Json
 
-_ABSENT = "(absent)"
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 _TOO_LONG = 20_000
 _AROUND = 40
 
+IsOne: TypeAlias = Callable[[list[Json]], bool]
 
-def value_differences(was: Json, now: Json) -> tuple[Difference, ...]:
+
+def _is_never_one(_: list[Json]) -> bool:
+    return False
+
+
+def value_differences(
+    was: Json, now: Json, *, path: str = "", is_one: IsOne = _is_never_one
+) -> tuple[Difference, ...]:
     """
-    List the fields in which two values differ, paths as in `order.items[0].sku`.
+    List the fields in which two values differ, paths as in `order.items[0].sku`, below *path*.
 
-    An item that is new in a list, or gone, is one difference; those behind it are none.
+    An item that is new in a list, or gone, is one difference; those behind it are none. A list
+    that *is_one* value is not looked into.
 
     >>> [d.path for d in value_differences({"a": [1, 2, 3], "b": 1}, {"a": [2, 3], "b": 2})]
     ['a[0]', 'b']
     """
-    return tuple(_compared("", was, now))
+    return tuple(_compared(path, was, now, is_one))
 
 
 def words_changed(was: str, now: str) -> tuple[tuple[str, str], ...]:
@@ -55,31 +64,33 @@ def word_diff(was: str, now: str) -> str:
     return "".join(shown)
 
 
-def _compared(path: str, was: Json, now: Json) -> Iterator[Difference]:
+def _compared(path: str, was: Json, now: Json, is_one: IsOne) -> Iterator[Difference]:
     if isinstance(was, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*was, *now]):
             inner = f"{path}.{key}" if path else str(key)
-            yield from _compared(inner, was.get(key, _ABSENT), now.get(key, _ABSENT))
-    elif isinstance(was, list) and isinstance(now, list):
-        yield from _compared_lists(path, was, now)
-    elif canonical_json(was) != canonical_json(now):
+            yield from _compared(inner, was.get(key, ABSENT), now.get(key, ABSENT), is_one)
+    elif all(isinstance(value, list) and not is_one(value) for value in (was, now)):
+        yield from _compared_lists(path, was, now, is_one)
+    elif type(was) is not type(now) or was != now:
         yield Difference(path, was, now)
 
 
-def _compared_lists(path: str, was: list[Json], now: list[Json]) -> Iterator[Difference]:
-    one, two = [[canonical_json(item) for item in items] for items in (was, now)]
-    if one == two:
+def _compared_lists(
+    path: str, was: list[Json], now: list[Json], is_one: IsOne
+) -> Iterator[Difference]:
+    if canonical_json(was) == canonical_json(now):
         return
+    one, two = [[canonical_json(item) for item in items] for items in (was, now)]
     for kind, i, j, k, m in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
         both = min(j - i, m - k)
         for step in range(both):
-            yield from _compared(f"{path}[{k + step}]", was[i + step], now[k + step])
+            yield from _compared(f"{path}[{k + step}]", was[i + step], now[k + step], is_one)
         for index in range(i + both, j):
-            yield Difference(f"{path}[{index}]", was[index], _ABSENT)
+            yield Difference(f"{path}[{index}]", was[index], ABSENT)
         for index in range(k + both, m):
-            yield Difference(f"{path}[{index}]", _ABSENT, now[index])
+            yield Difference(f"{path}[{index}]", ABSENT, now[index])
 
 
 def _parted(was: str, now: str) -> Iterator[tuple[str, str, str]]:

@@ -20,6 +20,9 @@ from replay.model import Json
 NAME = "@"
 """What stands between the stem of a test and the name of one of its outputs: no stem holds it."""
 
+SUFFIXES = (".json", ".md")
+"""How the names of goldens end."""
+
 _LINES = "<lines>"
 _LONGEST = 80
 """Bytes of such a name: with a stem and what is added to both, no file system takes many more."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from replay.canonical import canonical_json
-from replay.cassettes.paths import locations
+from replay.cassettes.paths import locations, path_text
+from replay.golden.built_in import DEFAULT_RULES
 from replay.golden.rules import (
-    DEFAULT_RULES,
     AtPath,
     Do,
     InText,
@@ -248,7 +248,7 @@ class _Walk:
     def _touch(self, rule: Rule, before: Json, after: Json) -> Json:
         if self._heard and (after is _DROPPED or after != before):
             shown = "" if after is _DROPPED else _short(after)
-            self._heard(Touch(_written(self._at), rule.name, _short(before), shown))
+            self._heard(Touch(path_text(self._at), rule.name, _short(before), shown))
         return after
 
 
@@ -257,14 +257,6 @@ def _may_match(hints: tuple[str, ...], text: str) -> bool:
         if hint in text:
             return True
     return not hints
-
-
-def _written(location: list[str | int]) -> str:
-    return "".join(_steps(location)).removeprefix(".")
-
-
-def _steps(location: list[str | int]) -> Iterator[str]:
-    return (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
 def _short(value: Json) -> str:

@@ -13,10 +13,9 @@ from pathlib import Path
 from replay.cassettes.files import is_own
 from replay.config import Config
 from replay.errors import NotCollected
-from replay.golden.extension import NAME
+from replay.golden.extension import NAME, SUFFIXES
 from replay.golden.writing import is_ci
 
-_KINDS = (".json", ".md")
 _README = "README.md"
 
 
@@ -75,7 +74,7 @@ def _goldens(folder: Path) -> dict[str, list[Path]]:
     """Find the goldens in *folder* by the stem of their test."""
     found = defaultdict[str, list[Path]](list)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.suffix in _KINDS and path.name != _README:
+        if path.suffix in SUFFIXES and path.name != _README:
             found[path.stem.partition(NAME)[0]].append(path)
     return found
 

@@ -23,7 +23,8 @@ from replay.golden.changes import (
     clustered,
     golden_change,
 )
-from replay.golden.rules import rules_of
+from replay.golden.chosen import rules_of
+from replay.golden.extension import SUFFIXES
 
 _KEPT = 50
 _ALL = "all"
@@ -137,7 +138,7 @@ class Decisions:
             if path.exists():
                 write_atomic(folder / f"{number}.old", path.read_bytes())
             write_atomic(folder / f"{number}.new", proposal(path).read_bytes())
-        files = [{"path": str(self._within(path))} for path in paths]
+        files = [{"path": str(self._config.named(path))} for path in paths]
         write_atomic(folder / "decision.json", json.dumps({"verb": verb, "files": files}))
         for path in paths:
             (accept_proposal if verb == "accept" else drop_proposal)(path)
@@ -148,11 +149,6 @@ class Decisions:
         cassette = self._config.path(self._config.cassettes) / f"{change.stem}.yaml"
         paths = [change.path, cassette]
         return [path for path in paths if proposal(path).exists()]
-
-    def _within(self, path: Path) -> Path:
-        """Name *path* as it is called wherever the project is moved to."""
-        root = self._config.root
-        return path.relative_to(root) if path.is_relative_to(root) else path
 
     def _kept(self) -> list[Path]:
         return sorted(path.parent for path in self._folder.glob(f"{'[0-9]' * 6}/decision.json"))
@@ -179,7 +175,7 @@ def _goldens(config: Config) -> list[Change]:
     found = []
     for beside in sorted(config.path(config.golden).glob("*.new")):
         path = beside.with_suffix("")
-        if path.suffix in (".json", ".md"):
+        if path.suffix in SUFFIXES:
             was = path.read_bytes() if path.exists() else None
             found.append(golden_change(path, was, beside.read_bytes()))
     return found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from replay.imports import sparing
+from replay.model import Interaction
 
 if TYPE_CHECKING:
     from time_machine import Traveller
@@ -57,6 +58,10 @@ class PinnedClock:
             if offset > self._offset:
                 self._traveller.shift(round(offset - self._offset, 6))
                 self._offset = offset
+
+    def heard(self, interaction: Interaction) -> None:
+        """Move forward to where the program has all that it wants of *interaction*."""
+        self.reach(interaction.started + interaction.elapsed)
 
     def advance(self, seconds: float) -> None:
         """Move forward by *seconds*."""

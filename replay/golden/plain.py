@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import math
 from collections.abc import AsyncIterable, Iterator, Mapping, Set
@@ -12,6 +11,7 @@ from replay.canonical import DEPTH, canonical_json, is_deep
 from replay.errors import NotJson
 from replay.golden.streams import assembled
 from replay.model import Json
+from replay.spelling import bytes_as_json
 
 _SCALARS = (str, int, bool, type(None))
 
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Json:  # noqa: PLR0911 - one line a sort of value
     if (fields := _fields(value)) is not None:
         return {name: _plain(getattr(value, name)) for name in fields}
     if isinstance(value, bytes | bytearray | memoryview):
-        return _bytes(bytes(value))
+        return bytes_as_json(bytes(value))
     return _other(value)
 
 
@@ -125,13 +125,6 @@ def _exception(error: BaseException) -> Json:
     return shown
 
 
-def _bytes(value: bytes) -> Json:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
-
-
 def _other(value: Any) -> Json:
     kind = type(value)
     if callable(made := getattr(value, "tolist", None)):  # numpy, torch and their like
@@ -157,7 +150,7 @@ def _body(response: Any) -> Json:
     try:
         return _plain(response.json())
     except ValueError:
-        return _bytes(response.content)
+        return bytes_as_json(response.content)
 
 
 def _is_stream(value: Any) -> bool:

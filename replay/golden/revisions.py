@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from replay.commands import output_of
+from replay.commands import git
 from replay.config import Config
 from replay.errors import CommandFailed, NoRevision
 from replay.golden.changes import Change, cassette_change, episode_change, golden_change
-from replay.golden.rules import rules_of
+from replay.golden.chosen import rules_of
+from replay.golden.extension import SUFFIXES
 
 
 def changes_since(config: Config, base: str) -> tuple[Change, ...]:
@@ -30,7 +31,7 @@ def changes_since(config: Config, base: str) -> tuple[Change, ...]:
 def _changes(config: Config, since: str) -> Iterator[Change]:
     rules = rules_of(config)
     for path in _changed(config, since, config.golden):
-        if path.suffix in (".json", ".md") and path.name != "README.md":
+        if path.suffix in SUFFIXES and path.name != "README.md":
             yield golden_change(path, _before(config, since, path), _now(path))
     for path in _changed(config, since, config.cassettes):
         if path.suffix == ".yaml":
@@ -63,7 +64,7 @@ def _now(path: Path) -> bytes | None:
 
 def _git(root: Path, revision: str, *arguments: str) -> bytes:
     try:
-        return output_of("git", "-C", str(root), *arguments)
+        return git(root, *arguments)
     except CommandFailed as error:
         said = error.said.splitlines()
         why = said[-1] if said else f"git {arguments[0]} failed"

@@ -8,8 +8,8 @@ from replay.canonical import parsed_json
 from replay.cassettes.redaction import Redactor
 from replay.config import Config
 from replay.errors import Damaged
+from replay.golden.chosen import rules_of
 from replay.golden.normalization import Touch, explained
-from replay.golden.rules import rules_of
 from replay.model import Json
 
 

@@ -21,7 +21,6 @@ from replay.config import Config
 from replay.errors import CassetteNotRecorded, Damaged, Unplayed
 from replay.golden.pinning import PinnedClock
 from replay.golden.staging import EPOCH, Stage, forcing
-from replay.model import Interaction
 
 _KEEP_ANSWERS = "  or, to keep the recorded answers: pytest '{}' --adopt"
 
@@ -97,7 +96,7 @@ class Scene(Stage):
         if not passed:
             there = map(self.tape.redactor.interaction, self.tape.interactions)
             write_cassette(beside, [*there, *recorded], self.began)
-            self.proposed = str(_short(beside, self._config.root))
+            self.proposed = str(self._config.named(beside))
             return
         if self._adds:
             add_to_cassette(self.path, recorded, self.began)
@@ -113,7 +112,7 @@ class Scene(Stage):
         ]
         beside = proposal(self.path)
         write_cassette(beside, interactions, self.began)
-        self.proposed = str(_short(beside, self._config.root))
+        self.proposed = str(self._config.named(beside))
 
     def _check_unplayed(self) -> None:
         if unplayed := self.tape.unplayed:
@@ -123,7 +122,7 @@ class Scene(Stage):
     def _read(self, record_mode: str) -> CassetteFile | None:
         if record_mode in ("all", "rewrite"):
             return None
-        shown = str(_short(self.path, self._config.root))
+        shown = str(self._config.named(self.path))
         try:
             if self.path.exists():
                 return read_cassette(self.path)
@@ -136,22 +135,15 @@ class Scene(Stage):
         return None
 
     def _new_tape(self, clock: PinnedClock) -> Tape:
-        def heard(interaction: Interaction) -> None:
-            clock.reach(interaction.started + interaction.elapsed)
-
         return Tape(
             self._there.interactions if self._there else (),
             records=self._records,
-            source=str(_short(self.path, self._config.root)),
+            source=str(self._config.named(self.path)),
             command=f"{self._rerecord}rewrite\n{_KEEP_ANSWERS.format(self._nodeid)}",
             adopts=self._adopts,
             matcher=Matcher(self._config.match),
             redactor=Redactor(self._config.redact),
             ignore_hosts=self._config.ignore_hosts,
-            heard=heard,
+            heard=clock.heard,
             outgoing=forcing(self._config.test.temperature),
         )
-
-
-def _short(path: Path, root: Path) -> Path:
-    return path.relative_to(root) if path.is_relative_to(root) else path

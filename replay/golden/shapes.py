@@ -6,12 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from replay.canonical import json_body, parsed_json, parts_of
-from replay.llm.calls import read_call
+from replay.canonical import ABSENT, json_body, parsed_json, parts_of
+from replay.llm.calls import read_calls
 from replay.llm.exchange import sse_data
 from replay.model import Difference, Interaction, Json
 
-_ABSENT = "(absent)"
 _NAMES: dict[type, str] = {
     dict: "object",
     list: "list",
@@ -81,7 +80,7 @@ def _shapes_differ(address: str, before: list[Shape], now: list[Shape]) -> Itera
             here = shape.get(path, set())
             if here - types or (always and not here and _holder(path) in shape):
                 yield Difference(
-                    f"{address} {path.lstrip('.')}", _list(types), _list(here) or _ABSENT
+                    f"{address} {path.lstrip('.')}", _list(types), _list(here) or ABSENT
                 )
                 break
 
@@ -131,12 +130,11 @@ def _statuses(interactions: list[Interaction]) -> set[str]:
 
 
 def _endings(interactions: list[Interaction]) -> set[str]:
-    calls = filter(None, map(read_call, interactions))
-    return {reason for call in calls for reason in call.finish_reasons}
+    return {reason for call in read_calls(interactions) for reason in call.finish_reasons}
 
 
 def _tools(interactions: list[Interaction]) -> set[str]:
-    calls = filter(None, map(read_call, interactions))
+    calls = read_calls(interactions)
     return {tool.name for call in calls for said in call.answers for tool in said.tool_calls}
 
 

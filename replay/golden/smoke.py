@@ -45,7 +45,7 @@ class Budget:
 
         """
         with self._lock:
-            what = f"{request.method} {request.url}"
+            what = str(request)
             if self.calls >= self._max_calls:
                 limit = str(self._max_calls)
                 self.broken = OverBudget(what, f"{self.calls} calls", "max_calls", limit)
@@ -79,7 +79,7 @@ class SmokeTape(Tape):
 
     def __init__(self, budget: Budget, config: Config, clock: PinnedClock) -> None:
         def heard(interaction: Interaction) -> None:
-            clock.reach(interaction.started + interaction.elapsed)
+            clock.heard(interaction)
             budget.pay(interaction)
 
         super().__init__(

@@ -106,9 +106,9 @@ class Stage(ABC):
         yield f"pinned: clock {self.began.isoformat()}, UTC, seed {test.seed}, temperature {forced}"
         for play in self.tape.plays:
             verb = "matched" if play.verbatim else "matched, tokens rebound"
-            yield f"{verb}: #{play.index + 1} {_address(self.tape.interactions[play.index])}"
+            yield f"{verb}: #{play.index + 1} {self.tape.interactions[play.index].request}"
         for interaction in self.tape.recorded:
-            yield f"live: {_address(interaction)}"
+            yield f"live: {interaction.request}"
         for miss in self.tape.misses:
             yield f"missed: {str(miss).splitlines()[0]}"
 
@@ -137,7 +137,3 @@ def _is_at_work(thread: threading.Thread) -> bool:
 
 def _warn(text: str) -> None:
     warnings.warn(ReplayWarning(text), stacklevel=2)
-
-
-def _address(interaction: Interaction) -> str:
-    return f"{interaction.request.method} {interaction.request.url}"

@@ -41,14 +41,10 @@ def _shortened(stem: str) -> str:
 
 
 def _module(item: Any) -> str:
-    path = item.path
-    below = path.relative_to(item.config.rootpath) if _inside(item) else path
+    path, root = item.path, item.config.rootpath
+    below = path.relative_to(root) if path.is_relative_to(root) else path
     parts = [part for part in below.with_suffix("").parts if part not in ("tests", "test", "/")]
     return ".".join(parts)
-
-
-def _inside(item: Any) -> bool:
-    return bool(item.path.is_relative_to(item.config.rootpath))
 
 
 def shared_stem(items: Iterable[Any]) -> tuple[str, str, str] | None:

@@ -61,7 +61,7 @@ def read(it: Exchange) -> Call:
             *([message("user", [asked])] if isinstance(asked, str) else ()),
         ),
         answers=(message("assistant", _parts(said)),) if said else (),
-        finish_reasons=(text(answer, "stop_reason"),) if text(answer, "stop_reason") else (),
+        finish_reasons=tuple(filter(None, [text(answer, "stop_reason")])),
     )
 
 

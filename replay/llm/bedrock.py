@@ -106,7 +106,7 @@ def _conversed(it: Exchange) -> Call:
         tools=at(sent, "toolConfig", "tools"),
         sent=tuple(turn for m in objects(sent, "messages") for turn in _turns(m)),
         answers=tuple(_turns(said)) if isinstance(said, dict) else (),
-        finish_reasons=(text(answer, "stopReason"),) if text(answer, "stopReason") else (),
+        finish_reasons=tuple(filter(None, [text(answer, "stopReason")])),
     )
 
 

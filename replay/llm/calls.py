@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from replay.llm import anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses
-from replay.llm.conversation import Call, Message, Tokens, ToolCall
+from replay.llm.conversation import Call
 from replay.llm.exchange import Exchange, Family, exchange
 from replay.model import Interaction
-
-__all__ = ["Call", "Message", "Tokens", "ToolCall", "family_of", "read_call"]
-
 
 _FAMILIES: tuple[Family, ...] = (
     bedrock,
@@ -34,6 +33,19 @@ def read_call(interaction: Interaction) -> Call | None:
         return family.read(found) if family and found else None
     except RecursionError:  # nested deeper than any payload is
         return None
+
+
+def read_calls(interactions: Iterable[Interaction]) -> list[Call]:
+    """Read those of *interactions* that are LLM calls."""
+    return [call for call in map(read_call, interactions) if call]
+
+
+def models_of(calls: Iterable[Call]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the models that were requested, and those that answered, each once."""
+    calls = list(calls)
+    requested = dict.fromkeys(call.requested for call in calls if call.requested)
+    answered = dict.fromkeys(call.answered for call in calls if call.answered)
+    return tuple(requested), tuple(answered)
 
 
 def family_of(it: Exchange) -> Family | None:

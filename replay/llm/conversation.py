@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from replay.llm.payload import first, written
 from replay.model import Json
 
 
@@ -23,6 +24,11 @@ class Tokens:
     cached: int = 0
     reasoning: int = 0
     stored: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them, sent and received."""
+        return self.sent + self.received
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,19 @@ def message(role: str, parts: Iterable[Part], tool_call_id: str = "") -> Message
             others.append(part.value)
     text = ("" if role == "assistant" else "\n").join(texts)
     return Message(role, text, tuple(calls), "".join(refusals), tool_call_id, tuple(others))
+
+
+def system_text(system: Json) -> str:
+    """
+    Read the text of a system prompt, in any provider's form.
+
+    >>> system_text({"parts": [{"text": "Be kind."}]}), system_text([{"text": "Be exact."}])
+    ('Be kind.', 'Be exact.')
+    """
+    if isinstance(system, list):
+        return "\n\n".join(map(system_text, system))
+    said = first(system, "text", "parts", "content")
+    return system_text(said) if said else written(system)
 
 
 def turns(role: str, parts: Iterable[Part]) -> Iterator[Message]:

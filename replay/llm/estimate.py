@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from replay.llm.calls import read_call
+from replay.llm.calls import read_calls
 from replay.llm.prices import dollars
 from replay.model import Interaction
 
@@ -51,9 +51,9 @@ class Estimate:
 def estimate(interactions: Iterable[Interaction], model: str = "") -> Estimate:
     """Price the model calls among *interactions*, as if *model*, if given, had been asked."""
     now, total = datetime.now(UTC), Estimate()
-    for call in filter(None, map(read_call, interactions)):
+    for call in read_calls(interactions):
         asked = replace(call, requested=model, answered="") if model else call
-        price, tokens = dollars(asked, now), call.tokens.sent + call.tokens.received
+        price = dollars(asked, now)
         named = () if price is not None else (asked.answered or asked.requested or asked.provider,)
-        total += Estimate(1, tokens, price or Decimal(0), named)
+        total += Estimate(1, call.tokens.total, price or Decimal(0), named)
     return total

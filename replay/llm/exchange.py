@@ -201,4 +201,4 @@ def _error(interaction: Interaction, events: tuple[dict[str, Any], ...]) -> str:
     if response and response.status >= 400:
         told = first(events[0], "message", "detail") if events else None
         return written(told or f"HTTP {response.status}")
-    return f"{failure.kind}: {failure.message}" if failure else ""
+    return str(failure or "")

@@ -58,7 +58,7 @@ def read(it: Exchange) -> Call:
         tools=sent.get("tools"),
         sent=(*map(read_message, rest), *prompts(sent)),
         answers=tuple(answers),
-        finish_reasons=(text(answer, "done_reason"),) if text(answer, "done_reason") else (),
+        finish_reasons=tuple(filter(None, [text(answer, "done_reason")])),
     )
 
 

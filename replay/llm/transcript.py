@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from replay.llm.calls import read_call
-from replay.llm.conversation import Call, Message
+from replay.llm.conversation import Call, Message, system_text
 from replay.llm.prices import dollars
 from replay.model import Interaction, Json
 from replay.visible import visible
@@ -61,7 +61,7 @@ def transcript(
 def _plain(number: int, interaction: Interaction) -> Iterator[str]:
     request, response = interaction.request, interaction.response
     ended = str(response.status) if response else "no answer"
-    yield f"## {number}. {_inline(f'{request.method} {request.url}')} → {ended}"
+    yield f"## {number}. {_inline(str(request))} → {ended}"
     yield ""
 
 
@@ -76,7 +76,7 @@ def _call(number: int, call: Call, known: list[_Turn]) -> Iterator[str]:
         yield f"Continues {before.number}: {left} message{'s' if left > 1 else ''} as above."
         yield ""
     if call.system and not any(turn.system == call.system for turn in known):
-        yield from _said("system", _system(call.system))
+        yield from _said("system", system_text(call.system))
     for message in new:
         yield from _message(message)
     for index, answer in enumerate(call.answers, 1):
@@ -147,18 +147,6 @@ def _inline(text: str) -> str:
     """Write *text* where it stands among our own words: on one line, no markup."""
     line = visible(" ".join(text[:_WIDTH].split()))
     return _MARKUP.sub(lambda found: f"\\{found[0]}", line)
-
-
-def _system(system: Json) -> str:
-    """Read the text of a system prompt in any provider's form."""
-    if isinstance(system, str):
-        return system
-    if isinstance(system, list):
-        return "\n\n".join(map(_system, system))
-    if isinstance(system, dict):
-        said = system.get("text") or system.get("parts") or system.get("content")
-        return _system(said) if said else _json(system)
-    return _json(system)
 
 
 def _kind(other: Json) -> str:

@@ -80,7 +80,7 @@ class Script:
                 raise self._unscripted_page(request)
             form = _FORMATS.get(family)
             if form is None:
-                name = _last(family.__name__)  # type: ignore[attr-defined] # it is a module
+                name = family.__name__.rpartition(".")[2]  # type: ignore[attr-defined] # it is a module
                 why = f"mock_llm does not write the format of {name}"
                 raise Unscripted(_said(request), why, _page_hint(request))
             if not self._answers:
@@ -155,12 +155,8 @@ def phrase(status: int) -> str:
 def _said(request: Request) -> str:
     sent = json_body(request.body)
     model = f" ({sent['model']})" if isinstance(sent, dict) and "model" in sent else ""
-    return f"{request.method} {request.url}{model}"
+    return f"{request}{model}"
 
 
 def _page_hint(request: Request) -> str:
     return f'mock_http("{request.method}", "{request.url}", json=…)'
-
-
-def _last(module: str) -> str:
-    return module.rpartition(".")[2]

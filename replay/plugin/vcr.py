@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from replay.config import Engine
 from replay.plugin.outcomes import last_passed
 from replay.plugin.settings import project
 
@@ -20,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     It deletes the cassette before the test runs; ours is replaced when the test has passed.
     """
-    if project(config).engine != "replay":
+    if project(config).engine is not Engine.REPLAY:
         return
     from pytest_recording import _vcr as recording
 
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
     """Put our engine behind pytest-recording's cassettes."""
-    if project(config).engine != "replay":
+    if project(config).engine is not Engine.REPLAY:
         return
     from replay.cassettes.vcr_engine import use_cassette
 

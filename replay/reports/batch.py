@@ -1,4 +1,4 @@
-"""What a person sees of a batch, in the terminal and on GitHub; and JUnit's XML for machines."""
+"""What a person sees of a batch, in the terminal and on GitHub."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import json
 from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Self
-from xml.etree import ElementTree as Xml
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from replay.batch.report import Report, Result, report_json
-from replay.errors import difference_lines
+from replay.contrast import difference_lines
 from replay.model import Kind
 from replay.reports.terminal import quoted
-from replay.visible import in_xml, inline, visible
+from replay.visible import inline, visible
 
 _SHOWN = 20
 
@@ -62,7 +61,7 @@ def show_batch(report: Report, out: Console) -> None:
     out.print(table)
     for result in report.failed[:_SHOWN]:
         out.print(f"\n[bold]{quoted(str(result.run))}[/]  {said(result)}")
-        for line in _lines(result):
+        for line in lines(result):
             out.print(f"  {quoted(line)}", soft_wrap=True)
     if len(report.failed) > _SHOWN:
         out.print(f"\n… and {len(report.failed) - _SHOWN:,} more (--json FILE has all)")
@@ -75,47 +74,19 @@ def batch_json(report: Report) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def junit(report: Report) -> str:
-    """Write *report* as JUnit's XML; what could not be told is an error, what drifted a failure."""
-    failed = {result.place for result in report.failed}
-    errors = sum(result.exit_code == 2 for result in report.failed)
-    suite = Xml.Element(
-        "testsuite",
-        name="replay batch",
-        tests=str(len(report.results)),
-        failures=str(len(failed) - errors),
-        errors=str(errors),
-        time=f"{sum(result.seconds for result in report.results):.3f}",
-    )
-    for result in report.results:
-        case = Xml.SubElement(
-            suite,
-            "testcase",
-            classname="replay",
-            name=in_xml(inline(str(result.run))),
-            time=f"{result.seconds:.3f}",
-        )
-        if result.place in failed:
-            tag = "error" if result.exit_code == 2 else "failure"
-            child = Xml.SubElement(case, tag, message=said(result), type=result.outcome.kind)
-            child.text = in_xml(visible("\n".join(_lines(result))))
-    Xml.indent(suite)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(suite, "unicode") + "\n"
-
-
 def summary(report: Report) -> str:
     """Write *report* as Markdown, for the summary of a GitHub job."""
-    lines = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
-    lines += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
+    found = ["### replay batch", "", summed(report), "", "| outcome | runs |", "| --- | ---: |"]
+    found += [f"| {kind} | {count:,} |" for kind, count in report.counts.items()]
     for result in report.failed[:_SHOWN]:
         run = html.escape(inline(str(result.run)))
-        lines += ["", f"<details><summary><code>{run}</code> {said(result)}</summary>", ""]
-        told = (visible(line).replace("```", "'''") for line in _lines(result))
-        lines += ["```text", *told, "```"]
-        lines.append("</details>")
+        found += ["", f"<details><summary><code>{run}</code> {said(result)}</summary>", ""]
+        told = (visible(line).replace("```", "'''") for line in lines(result))
+        found += ["```text", *told, "```"]
+        found.append("</details>")
     if len(report.failed) > _SHOWN:
-        lines += ["", f"… and {len(report.failed) - _SHOWN:,} more"]
-    return "\n".join(lines) + "\n"
+        found += ["", f"… and {len(report.failed) - _SHOWN:,} more"]
+    return "\n".join(found) + "\n"
 
 
 def summed(report: Report) -> str:
@@ -134,7 +105,8 @@ def said(result: Result) -> str:
     return f"{outcome.kind}{at}{what}{wanted}"
 
 
-def _lines(result: Result) -> list[str]:
+def lines(result: Result) -> list[str]:
+    """Say all that there is to say of how a run ended."""
     outcome = result.outcome
     shown = difference_lines(outcome.differences, "now") if outcome.what == "output" else []
     return [*outcome.detail.splitlines(), *shown]

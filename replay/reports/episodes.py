@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +15,9 @@ from replay.canonical import content_hash
 from replay.episodes.bundle import recording_id
 from replay.episodes.said import said
 from replay.llm.transcript import transcript
-from replay.model import Episode, Json, Manifest, Recording
-from replay.reports.terminal import quoted
+from replay.model import Episode, Manifest, Recording
+from replay.reports.terminal import AS_IT_IS, quoted, show_json
+from replay.visible import inline
 
 if TYPE_CHECKING:
     from replay.episodes.deletion import Doomed
@@ -68,7 +69,7 @@ def show_list_json(rows: Iterable[Summary], incomplete: Iterable[Incomplete], ou
             for i in incomplete
         ],
     }
-    _print_json(found, out)
+    show_json(found, out)
 
 
 def show_episode(episode: Episode, recording: Recording, out: Console) -> None:
@@ -76,21 +77,21 @@ def show_episode(episode: Episode, recording: Recording, out: Console) -> None:
     out.print(f"[bold]{quoted(episode.id)}[/] · {quoted(episode.entrypoint or 'no entrypoint')}")
     if episode.tags:
         out.print(f"tags: {quoted(', '.join(episode.tags))}")
-    out.print(f"inputs: {json.dumps(episode.inputs, ensure_ascii=True)}", **_AS_IT_IS)
+    out.print(f"inputs: {json.dumps(episode.inputs, ensure_ascii=True)}", **AS_IT_IS)
     for number, item in enumerate(episode.recordings, 1):
         mark = "*" if item is recording else " "
         outcome = f"raised {item.failure.kind}" if item.failure else "returned"
         line = f"{mark} recording {number} {recording_id(item)[:_SHORT]} {item.manifest.clock}"
-        out.print(f"{line} {outcome}, {len(item.interactions)} calls", **_AS_IT_IS)
+        out.print(f"{line} {outcome}, {len(item.interactions)} calls", **AS_IT_IS)
     out.print()
     for name, value in _digest(recording.manifest).items():
-        out.print(f"{name:<9} {value}", **_AS_IT_IS)
+        out.print(f"{name:<9} {value}", **AS_IT_IS)
     at = datetime.fromisoformat(recording.manifest.clock)
     found = said(recording)
     tokens, dollars = f"{found.tokens:,} tokens", _dollars(found.dollars)
-    out.print(f"{'took':<9} {recording.elapsed:.2f} s, {tokens}, {dollars}", **_AS_IT_IS)
+    out.print(f"{'took':<9} {recording.elapsed:.2f} s, {tokens}, {dollars}", **AS_IT_IS)
     out.print()
-    out.print(transcript(recording.interactions, at=at, timings=True), **_AS_IT_IS)
+    out.print(transcript(recording.interactions, at=at, timings=True), **AS_IT_IS)
 
 
 def show_episode_json(episode: Episode, recording: Recording, out: Console) -> None:
@@ -118,7 +119,7 @@ def show_episode_json(episode: Episode, recording: Recording, out: Console) -> N
             "transcript": transcript(recording.interactions, at=at, timings=True),
         },
     }
-    _print_json(shown, out)
+    show_json(shown, out)
 
 
 def show_hits(hits: Sequence[Hit], out: Console) -> None:
@@ -126,32 +127,32 @@ def show_hits(hits: Sequence[Hit], out: Console) -> None:
     found: dict[tuple[str, str], dict[str, None]] = {}
     for hit in hits:
         excerpt = " ".join(hit.excerpt.split())
-        line = f"  #{hit.step} {hit.role}: {_visible(excerpt)}"
+        line = f"  #{hit.step} {hit.role}: {inline(excerpt)}"
         found.setdefault((hit.tenant, hit.episode), {})[line] = None
     for (_, episode), lines in found.items():
         out.print(f"[bold]{quoted(episode)}[/]")
         for line in lines:
-            out.print(line, **_AS_IT_IS)
+            out.print(line, **AS_IT_IS)
     out.print(f"{sum(map(len, found.values()))} messages in {len(found)} episodes.")
 
 
 def show_hits_json(hits: Iterable[Hit], out: Console) -> None:
     """Print one JSON object a message."""
     for hit in hits:
-        out.print(json.dumps(asdict(hit)), **_AS_IT_IS)
+        show_json(asdict(hit), out, indent=None)
 
 
 def show_problems(path: str, problems: Sequence[str], out: Console, *, as_json: bool) -> None:
     """Print what `replay verify` found."""
     if as_json:
-        out.print(json.dumps({"store": path, "problems": problems}), **_AS_IT_IS)
+        show_json({"store": path, "problems": problems}, out, indent=None)
         return
     for problem in problems:
-        out.print(_visible(problem), **_AS_IT_IS)
+        out.print(inline(problem), **AS_IT_IS)
     if problems:
-        out.print(f"{path}: {len(problems)} problems. A backup: replay restore FILE", **_AS_IT_IS)
+        out.print(f"{path}: {len(problems)} problems. A backup: replay restore FILE", **AS_IT_IS)
     else:
-        out.print(f"{path}: everything is what it was.", **_AS_IT_IS)
+        out.print(f"{path}: everything is what it was.", **AS_IT_IS)
 
 
 def doomed_line(doomed: Doomed) -> str:
@@ -168,9 +169,6 @@ def garbage_line(garbage: Garbage, *, dry_run: bool) -> str:
         f"{would} {garbage.attempts} incomplete recordings, {garbage.contents} bodies, "
         f"{garbage.texts} texts: {garbage.freed:,} bytes."
     )
-
-
-_AS_IT_IS: dict[str, Any] = {"soft_wrap": True, "markup": False}
 
 
 def _digest(manifest: Manifest) -> dict[str, str]:
@@ -193,12 +191,3 @@ def _digest(manifest: Manifest) -> dict[str, str]:
 
 def _dollars(value: float | None) -> str:
     return "price not known" if value is None else f"${value:.6f}"
-
-
-def _visible(text: str) -> str:
-    """Spell out what would steer a terminal."""
-    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
-
-
-def _print_json(value: Json, out: Console) -> None:
-    out.print(json.dumps(value, indent=2), **_AS_IT_IS)

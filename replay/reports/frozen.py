@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -10,20 +9,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from replay.contrast import difference_lines
 from replay.engine.frozen import Held
 from replay.engine.replayer import Replay
-from replay.errors import difference_lines
-from replay.reports.result import result_json
-from replay.reports.terminal import show_replay
+from replay.reports.result import result_json, show_replay
+from replay.reports.terminal import AS_IT_IS
 
 
 def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: bool) -> None:
     """Print a replay against one version, for people or *as_json*."""
     if as_json:
-        found = json.loads(result_json(replay))
-        found["moved"] = [asdict(moved) for moved in replay.moved]
-        found["manifest"] = [asdict(line) for line in held]
-        out.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
+        moved = [asdict(item) for item in replay.moved]
+        found = result_json(replay, moved=moved, manifest=[asdict(line) for line in held])
+        out.print(found, **AS_IT_IS)
         return
     table = Table("manifest", "", "recorded", "now", box=None, pad_edge=False)
     for line in held:
@@ -32,9 +30,9 @@ def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: boo
     out.print(table)
     out.print(f"same: {_same(held)}\n")
     show_replay(replay, out)
-    for moved in replay.moved:
-        out.print(f"\n#{moved.step} moved in its {', '.join(moved.change)}:")
-        for text in difference_lines(moved.differences, "sent"):
+    for item in replay.moved:
+        out.print(f"\n#{item.step} moved in its {', '.join(item.change)}:")
+        for text in difference_lines(item.differences, "sent"):
             out.print(escape(text), soft_wrap=True)
 
 

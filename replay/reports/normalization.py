@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from replay.golden.normalization import Touch
 from replay.model import Json
+from replay.reports.terminal import AS_IT_IS, show_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 def show_normalized(value: Json, out: Console) -> None:
     """Print the value: a text as it is, anything else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    out.print(text.removesuffix("\n"), soft_wrap=True, markup=False)
+    out.print(text.removesuffix("\n"), **AS_IT_IS)
 
 
 def show_normalized_json(value: Json, touched: Sequence[Touch], out: Console) -> None:
     """Print the value and every touch as one JSON object."""
     found = {"schema": 1, "value": value, "touched": [asdict(touch) for touch in touched]}
-    out.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
+    show_json(found, out)
 
 
 def show_touches(touched: Sequence[Touch], out: Console) -> None:
@@ -35,7 +36,7 @@ def show_touches(touched: Sequence[Touch], out: Console) -> None:
     for path, name, touch in rows:
         after = touch.after or "(taken away)"
         line = f"{path:<{where}}  {name:<{rule}}  {touch.before} → {after}"
-        out.print(line, soft_wrap=True, markup=False)
+        out.print(line, **AS_IT_IS)
     sums = Counter(touch.rule for touch in touched)
     said = ", ".join(f"{name} {count}" for name, count in sums.most_common())
-    out.print(said or "No rule touched anything.", soft_wrap=True, markup=False)
+    out.print(said or "No rule touched anything.", **AS_IT_IS)

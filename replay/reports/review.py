@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from replay.canonical import ABSENT
 from replay.golden.changes import Change, Cluster, Spent, Step
 from replay.golden.differences import word_diff
 from replay.model import Json
+from replay.reports.terminal import show_json
 from replay.visible import inline, visible
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def change_lines(change: Change) -> Iterator[str]:
 
 def show_changes_json(clusters: Iterable[Cluster], out: Console) -> None:
     """Print all clusters as one JSON object."""
-    out.print(json.dumps(_json(clusters), indent=2), soft_wrap=True, markup=False)
+    show_json(_json(clusters), out)
 
 
 def markdown(clusters: Sequence[Cluster], *, base: str = "", limit: int = _COMMENT) -> str:
@@ -187,7 +189,7 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _is_absent(*values: Json) -> bool:
-    return "(absent)" in values
+    return ABSENT in values
 
 
 def _deltas(was: Spent, now: Spent) -> str:

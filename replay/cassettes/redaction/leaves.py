@@ -31,9 +31,9 @@ class Leaves:
     arrays: dict[Path, Span] = field(default_factory=dict)
 
 
-def leaves(text: str, start: int = 0, stop: int | None = None) -> Leaves:
+def leaves(text: str) -> Leaves:
     """
-    List the strings in `text[start:stop]`.
+    List the strings in *text*.
 
     >>> leaves('{"a": [{"b": "x"}]}').strings
     [(('a', 0, 'b'), (14, 15))]
@@ -42,7 +42,7 @@ def leaves(text: str, start: int = 0, stop: int | None = None) -> Leaves:
     path: list[str | int] = []
     opened: list[int] = []
     naming = False
-    for match in _TOKEN.finditer(text, start, len(text) if stop is None else stop):
+    for match in _TOKEN.finditer(text):
         sign = text[match.start()]
         if sign == '"':
             if naming:
@@ -75,14 +75,3 @@ def _note_index(found: Leaves, path: list[str | int], text: str, end: int) -> No
         return
     if value := _NUMBER.match(text, end):
         found.indices.setdefault(tuple(path[:-1][:_DEEPEST]), []).append((name, value[1]))
-
-
-def path_text(path: Path) -> str:
-    """
-    Spell *path* as it is spoken of.
-
-    >>> path_text(("choices", 0, "delta"))
-    'choices[0].delta'
-    """
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")

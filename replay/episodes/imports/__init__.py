@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -32,7 +32,7 @@ from replay.episodes.imports.logs import logs
 from replay.episodes.imports.spans import spans
 from replay.episodes.store import Store
 from replay.errors import Damaged
-from replay.llm.calls import read_call
+from replay.llm.calls import models_of, read_calls
 from replay.model import Chunk, Episode, Interaction, Manifest, Recording
 
 READERS: dict[str, Callable[[list[Any]], Exchanges | None]] = {
@@ -91,15 +91,15 @@ def read_recorded(path: Path, rules: Redaction, name: str = "") -> Imported:
     form, interactions, began, healed = _exchanges(path, _values(text)) or _cassette(path)
     redactor = Redactor(rules)
     clean = tuple(_fitting(redactor.interaction(item)) for item in interactions)
-    calls = [call for call in map(read_call, clean) if call]
+    requested, answered = models_of(read_calls(clean))
     last = max((item.started + item.elapsed for item in clean), default=0.0)
     recording = Recording(
         manifest=Manifest(
             clock=(began or _dated(clean)).isoformat(),
             pinned=False,
             seed=0,
-            models_requested=_distinct(call.requested for call in calls),
-            models_answered=_distinct(call.answered for call in calls),
+            models_requested=requested,
+            models_answered=answered,
             recorder=f"imported: {form}",
         ),
         interactions=clean,
@@ -182,7 +182,3 @@ def _name(path: Path) -> str:
     """Make an episode's name of a file's."""
     stem = re.sub(r"(\.(yaml|yml|json|jsonl|har|gz))+$", "", path.name, flags=re.IGNORECASE)
     return re.sub(r"[^\w.\-+=@]+", "_", stem).lstrip(".-+=@")[:120] or "imported"
-
-
-def _distinct(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))

@@ -1,0 +1,95 @@
+"""What was done with cassettes: how they played, what was found, converted and taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from replay.contrast import difference_lines
+from replay.reports.terminal import quoted, show_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from replay.cassettes.adoption import Adopted
+    from replay.cassettes.check import FileCheck
+    from replay.cassettes.cleaning import FileScan
+    from replay.cassettes.conversion import Converted
+
+
+def show_checks_json(checks: Iterable[FileCheck], out: Console) -> bool:
+    """Print one JSON object a file; tell whether all played whole."""
+    every = True
+    for check in checks:
+        every &= check.whole
+        show_json(asdict(check), out, indent=None)
+    return every
+
+
+def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = False) -> bool:
+    """Print each file that did not play whole, then the sums; tell whether all did."""
+    files = whole = played = missed = refused = healed = 0
+    for check in checks:
+        files, whole, played = files + 1, whole + check.whole, played + check.played
+        missed, refused = missed + len(check.missed), refused + len(check.refused)
+        healed += len(check.healed)
+        shown = {"missed": check.missed, "refused": check.refused}
+        for word, found in (shown | {"healed": check.healed} if verbose else shown).items():
+            for reason in found:
+                out.print(f"{quoted(check.path)}: {word} {quoted(reason)}", soft_wrap=True)
+    out.print(f"{whole} of {files} files whole; interactions: {played} played, {missed} missed.")
+    if refused:
+        out.print(f"{refused} refused, each with the reason above.")
+    if healed:
+        where = "each is listed above" if verbose else "-v lists them"
+        out.print(f"{healed} flaws in the files were healed on reading; {where}.")
+    return files == whole
+
+
+def show_converted(converted: Converted, out: Console) -> None:
+    """Print where a converted cassette lies, and what it was."""
+    out.print(
+        f"{quoted(converted.path)}: {converted.interactions} interactions, "
+        f"from a {converted.form} cassette",
+        soft_wrap=True,
+    )
+    for what in converted.healed:
+        out.print(f"  healed {quoted(what)}", soft_wrap=True)
+
+
+def show_scans_json(scans: Iterable[FileScan], out: Console) -> int:
+    """Print one JSON object a file; give the exit code."""
+    code = 0
+    for scan in scans:
+        code = max(code, scan.exit_code)
+        show_json(asdict(scan), out, indent=None)
+    return code
+
+
+def show_scans(scans: Iterable[FileScan], out: Console) -> int:
+    """Print where secrets stand, file by file, then the sums; give the exit code."""
+    code = files = secrets = holding = fixed = 0
+    for scan in scans:
+        code, files = max(code, scan.exit_code), files + 1
+        secrets, holding = secrets + len(scan.findings), holding + bool(scan.findings)
+        fixed += scan.fixed
+        for finding in scan.findings:
+            out.print(quoted(f"{scan.path}: {finding}"), soft_wrap=True)
+        if scan.unread:
+            out.print(quoted(f"{scan.path}: not all of it: {scan.unread}"), soft_wrap=True)
+    out.print(f"{secrets} secrets in {holding} of {files} files; {fixed} files fixed.")
+    if holding > fixed:
+        out.print("Replace them by placeholders: the same command with --fix")
+    return code
+
+
+def show_adopted(path: Path, adopted: Iterable[Adopted], out: Console) -> None:
+    """Print what was taken over, request by request."""
+    for item in adopted:
+        out.print(f"{quoted(str(path))} #{item.step}: took over")
+        for line in difference_lines(item.differences, "now"):
+            out.print(escape(line), soft_wrap=True)
