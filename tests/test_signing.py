@@ -116,7 +116,7 @@ from tests.test_signing import signature
 def main(text):
     url = os.environ["BEDROCK"] + "/model/anthropic.claude-old-v1%3A0/converse"
     headers = {{
-        "Authorization": "AWS4-HMAC-SHA256 Credential={key}/20260901/eu-central-1/bedrock/"
+        "Authorization": "AWS4-HMAC-SHA256 Credential=AKIABYHAND/20260901/eu-central-1/bedrock/"
         "aws4_request, SignedHeaders=x-amz-date, Signature=",
         "X-Amz-Date": "20260901T120000Z",
     }}
