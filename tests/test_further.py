@@ -51,6 +51,8 @@ def test_further_version(project, offline, function):
     assert new.manifest.models_requested == (NEW,)
     assert old.output["reply"] != new.output["reply"]
     assert [run.outcome.kind for run in replays] == ["IDENTICAL", "IDENTICAL"]
+    again = "replay record --from case"
+    assert [run.again for run in replays] == [again, f"{again} --model {NEW}"]
 
 
 def test_tools_are_not_called(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 import traceback
@@ -38,6 +39,7 @@ from replay.model import (
     Interaction,
     Json,
     Kind,
+    Manifest,
     Outcome,
     Recording,
 )
@@ -72,7 +74,7 @@ class Replay:
     *fidelity* is the share, 0 to 1, of the recorded response bytes that were served as recorded.
     *saved_dollars* is None when the price of a recorded call is not known; *changes* are the
     versions that the manifest names and today's process has otherwise; *moved* are the requests
-    that were let through although they differ.
+    that were let through although they differ; *again* is the command that records it anew.
     """
 
     episode: str
@@ -89,6 +91,7 @@ class Replay:
     seconds: float
     recorded_seconds: float
     moved: tuple[Moved, ...] = ()
+    again: str = ""
 
 
 @dataclass(slots=True)
@@ -152,7 +155,7 @@ def _run(
         tape = Tape(
             recording.interactions,
             source=f"the recording of {episode.id}",
-            command=f"replay record --from {episode.id}",
+            command=_again(episode, manifest),
             matcher=Matcher(config.match),
             redactor=redactor,
             adopts=adopts,
@@ -255,7 +258,16 @@ def _report(
         seconds=ended.seconds,
         recorded_seconds=recording.elapsed,
         moved=tuple(Moved(index + 1, *found) for index, found in sorted(tape.moved().items())),
+        again=_again(episode, recording.manifest),
     )
+
+
+def _again(episode: Episode, manifest: Manifest) -> str:
+    """Name the command that makes a recording such as the one of *manifest*."""
+    command = f"replay record --from {episode.id}"
+    if manifest.further and manifest.models_answered:
+        return f"{command} --model {shlex.quote(manifest.models_answered[0])}"
+    return command
 
 
 def _step(number: int, interaction: Interaction, match: str) -> Step:

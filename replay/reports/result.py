@@ -61,7 +61,7 @@ def show_replay(replay: Replay, out: Console) -> None:
         for line in difference_lines(outcome.differences, "now"):
             out.print(escape(line), soft_wrap=True)
     if outcome.kind is Kind.UNPLAYED or outcome.what == "output":
-        out.print(f"If that is intended: replay record --from {quoted(replay.episode)}")
+        out.print(f"If that is intended: {quoted(replay.again)}", soft_wrap=True)
     out.print(_figures(replay))
     for change in replay.changes[:_SHOWN_CHANGES]:
         out.print(quoted(f"  since then {change.path} {change.recorded}, now {change.now}"))
