@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -338,6 +339,20 @@ def test_a_damaged_backup_is_not_restored(tmp_path, whole):
     with pytest.raises(Damaged, match="not a whole store"):
         restore(tmp_path / "store.db", broken)
     assert not (tmp_path / "store.db").exists()
+
+
+@pytest.mark.parametrize("verb", [merge, lambda store, source: restore(Path(store.path), source)])
+def test_what_is_no_store_is_not_to_be_moved_away(tmp_path, verb):
+    """Somebody named a wrong file: that is no store which was damaged."""
+
+    other = tmp_path / "pyproject.toml"
+    other.write_text("[project]\n")
+    with Store(tmp_path / "store.db") as store, pytest.raises(Damaged) as told:
+        verb(store, other)
+
+    assert "file is not a database" in str(told.value)
+    assert "mv " not in str(told.value)
+    assert "replay backup FILE" in str(told.value)
 
 
 def test_merge_takes_over_what_is_new(tmp_path, whole):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,7 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
         InUse: somebody else has the store at *path* open.
 
     """
-    if not source.is_file():
-        raise Damaged(source, "there is no such file")
-    with Store(source, writable=False) as good:
+    with _given(source) as good:
         if problem := next(verify(good), ""):
             raise Damaged(source, f"not a whole store: {problem}")
         db = good.file.db.conn
@@ -143,10 +141,8 @@ def restore(path: Path, source: Path, *, force: bool = False) -> Path | None:
 
 def merge(store: Store, source: Path) -> Merged:
     """Add what the store at *source* holds, of all tenants; it stays as it is."""
-    if not source.is_file():
-        raise Damaged(source, "there is no such file")
     episodes, recordings, refused = 0, 0, list[str]()
-    with Store(source, writable=False) as other:
+    with _given(source) as other:
         for tenant in other.tenants():
             theirs, ours = other.of(tenant), store.of(tenant)
             for name in theirs.ids():
@@ -156,6 +152,21 @@ def merge(store: Store, source: Path) -> Merged:
                 except (OtherEpisode, Damaged, BadName) as error:
                     refused.append(str(error))
     return Merged(episodes, recordings, tuple(refused))
+
+
+@contextmanager
+def _given(source: Path) -> Iterator[Store]:
+    """Open a store that somebody names; that it is damaged is no reason to move it away."""
+    if not source.is_file():
+        raise Damaged(source, "there is no such file")
+    try:
+        with Store(source, writable=False) as found:
+            yield found
+    except Damaged as error:
+        if str(error.path) != str(source):
+            raise
+        hint = "It takes a store, or what was made of one: replay backup FILE"
+        raise Damaged(source, error.what, hint=hint) from error
 
 
 def _copy(source: sqlite3.Connection, path: Path) -> None:
