@@ -112,12 +112,15 @@ def _pip(*arguments: str | Path) -> None:
 
 def outcomes(suite: Suite, way: Way, source: Path, installed: Mapping[str, Path]) -> Outcomes:
     """Run *suite* in a copy of its *source*; gives what became of each test."""
+    from pytest_httpbin import certs  # of httpbin, which the tests talk to
+
     folder = source.parent / way.name / source.name
     shutil.copytree(source, folder)
     report = folder.parent / "report.xml"
     paths = [*(installed[name] for name in way.installed), *([] if way.installed else [ROOT])]
-    env = {k: v for k, v in surroundings().items() if k != "CI" and not k.endswith("_CA_BUNDLE")}
-    env |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), **dict(way.variables)}
+    env = {key: value for key, value in surroundings().items() if key != "CI"}
+    env |= {"PYTHONPATH": os.pathsep.join(map(str, paths)), "REQUESTS_CA_BUNDLE": certs.where()}
+    env |= dict(way.variables)
     command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", *way.options]
     with (folder.parent / "output.txt").open("w") as output:
         subprocess.run(
@@ -125,6 +128,11 @@ def outcomes(suite: Suite, way: Way, source: Path, installed: Mapping[str, Path]
         )
     if not report.exists():
         raise click.ClickException((folder.parent / "output.txt").read_text("utf-8"))
+    return ended(report)
+
+
+def ended(report: Path) -> Outcomes:
+    """Read from JUnit's XML how each test ended."""
     cases = ElementTree.parse(report).iter("testcase")
     return {f"{case.get('classname')}::{case.get('name')}": _outcome(case) for case in cases}
 
