@@ -5,6 +5,7 @@ LOCK ?= requirements.lock
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH := .venv-bench/.ready
+PEERS := .venv-peers/.ready
 FUZZ := .venv-fuzz/.ready
 SECONDS ?= 300
 RUNS ?= 400
@@ -20,7 +21,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup replay replay-frozen replay-batch record standin test pythons lowest golden lint \
-	bench fuzz faults docs format lock clean
+	bench peers fuzz faults docs format lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | \
@@ -44,6 +45,15 @@ $(BENCH): requirements.lock pyproject.toml
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check cassetter==0.16.1
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Their tests run without pytest-recording, and with it.
+$(PEERS): requirements.lock bench/peers.txt
+	@echo "Setting up .venv-peers, once …"
+	@$(PYTHON) -m venv --clear .venv-peers
+	@.venv-peers/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv-peers/bin/pip install -qq --disable-pip-version-check -r bench/peers.txt
+	@.venv-peers/bin/pip uninstall -qq --disable-pip-version-check --yes pytest-recording
 	@touch $@
 
 # atheris has no build for every Python that we run on, so it lives apart.
@@ -109,6 +119,9 @@ lint: $(READY) ## Check style and types
 
 bench: $(BENCH) ## Measure side by side with the peers, and write docs/benchmarks.md
 	@.venv-bench/bin/python -m bench --to docs $(if $(CORPUS),--corpus $(CORPUS))
+
+peers: $(PEERS) ## Run the peers' own suites with ours in place, and write docs/peers.md
+	@.venv-peers/bin/python -m bench.peers
 
 fuzz: $(FUZZ) ## Fuzz every reader: make fuzz SECONDS=300
 	@.venv-fuzz/bin/python -m fuzz --seconds $(SECONDS)

@@ -57,7 +57,7 @@ class RecordingMiddleware:
         """Serve one connection."""
         if scope["type"] == "lifespan":
             self._recorder.prepare()
-            await self._app(scope, receive, self._flushing(send))
+            await self._app(scope, receive, self._finishing(send))
         elif scope["type"] != "http" or self._recorder.is_off or not self._is_meant(scope["path"]):
             await self._app(scope, receive, send)
         else:
@@ -70,15 +70,15 @@ class RecordingMiddleware:
                 receive, send = run.receiving(receive), run.sending(send)
             await self._app(scope, receive, send)
 
-    def _flushing(self, send: Send) -> Send:
+    def _finishing(self, send: Send) -> Send:
         """Write what is left before a server hears that the app has shut down: it may kill us."""
 
-        async def flushed(message: Message) -> None:
+        async def finished(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
-                await asyncio.to_thread(self._recorder.flush)
+                await asyncio.to_thread(self._recorder.finish)
             await send(message)
 
-        return flushed
+        return finished
 
     def _is_meant(self, path: str) -> bool:
         wanted = any(fnmatch(path, glob) for glob in self._only)

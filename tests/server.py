@@ -57,6 +57,17 @@ def chunked(pieces: list[bytes], pause: float = 0.0, *, whole: bool = True) -> S
     return script
 
 
+def halting(go_on: threading.Event) -> Script:
+    """Send `ab`, and `cd` once somebody says *go_on*."""
+
+    def script(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
+        go_on.wait(10)
+        connection.sendall(b"2\r\ncd\r\n0\r\n\r\n")
+
+    return script
+
+
 def plain(body: bytes, *headers: bytes) -> Script:
     """Send *body* as a whole."""
 

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench.peers import differing, ended
 from bench.report import machine, write
 from bench.tables import Figure, Goal, Table, medians
 
@@ -52,3 +53,33 @@ def test_contenders_take_turns():
 
     assert medians(2, work) == {"a": Figure(2.0), "b": Figure(3.0)}
     assert order == ["a", "b", "a", "b"]
+
+
+SUITE = """
+import pytest
+
+def test_it():
+    assert {it}
+
+@pytest.mark.skip
+def test_skipped(): ...
+
+@pytest.mark.xfail(strict=False)
+def test_that_may_fail():
+    assert {it}
+"""
+
+
+def test_suites_are_compared_test_by_test(project):
+    """A test that may fail may also pass; one that is gone has not passed."""
+
+    before, after = (project.root / name for name in ("before.xml", "after.xml"))
+    suite = SUITE.format(it="1") + "\ndef test_gone(): ...\n"
+    project.write("test_x.py", suite).pytest("-q", f"--junit-xml={before}")
+    project.write("test_x.py", SUITE.format(it="0")).pytest("-q", f"--junit-xml={after}")
+
+    assert sorted(ended(after).values()) == ["failed", "skipped", "xfailed"]
+    assert list(differing(ended(before), ended(after))) == [
+        ("test_x::test_gone", "passed", "missing"),
+        ("test_x::test_it", "passed", "failed"),
+    ]

@@ -269,6 +269,21 @@ def test_bisect_finds_the_revision(history):
     assert (refused.returncode, "it does not agree there: DIVERGED" in refused.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("history", [("", "program.py")], indirect=True)
+def test_bisect_says_what_it_cannot_tell(history):
+    """Where nothing can be replayed at what is left, any of it may be the first."""
+
+    project, revisions = history
+    changed = (project.root / "program.py").read_text()
+    git(project, "checkout", "-q", revisions[2])
+    for text in ("not Python", changed):
+        git(project.write("program.py", text), "commit", "-qam", "On")
+    done = project.replay("bisect", "e0001", "--good", revisions[2])
+    left = git(project, "rev-list", f"{revisions[2]}..").split()
+
+    assert (done.returncode, [sha in done.stderr for sha in left]) == (2, [True, True]), done.stderr
+
+
 @pytest.mark.parametrize("history", [SUBFOLDER], indirect=True)
 def test_revision_without_the_project_is_told(history):
     """Its folder may be younger than the repository."""

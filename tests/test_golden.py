@@ -354,21 +354,38 @@ def test_wrong_mode_is_told(project):
     assert "TEST_MODE = 'GOLDN'" in done.stdout + done.stderr
 
 
+PLAIN = """
+import os, httpx, pytest
+
+@pytest.mark.vcr
+def test_it():
+    assert httpx.get(os.environ['ORDERS_URL'] + '/1042').status_code == 200
+"""
+
+
 def test_plain_vcr_projects_keep_working(project):
     """`@pytest.mark.vcr` is pytest-recording's, untouched by us."""
 
-    project.write(
-        "test_it.py",
-        "import os, httpx, pytest\n"
-        "@pytest.mark.vcr\n"
-        "def test_it():\n"
-        "    assert httpx.get(os.environ['ORDERS_URL'] + '/1042').status_code == 200\n",
-    )
+    project.write("test_it.py", PLAIN)
     first = project.pytest("-q", "--record-mode=once")
     second = project.pytest("-q", "--block-network")
 
     assert (first.returncode, second.returncode) == (0, 0), first.stdout + second.stdout
     assert (project.root / "cassettes/test_it/test_it.yaml").exists()
+
+
+@pytest.mark.parametrize("engine", ["vcrpy", "replay"])
+def test_cassettes_need_no_legacypath(project, engine):
+    """pytest-recording asks each test for `fspath`, which nodes have from that plugin."""
+
+    project.write("tests/test_it.py", PLAIN)
+    project = project.write("pyproject.toml", "").where(REPLAY_ENGINE=engine)
+    runs = [
+        project.pytest("-q", "-p", f"{word}legacypath", *options)
+        for word, options in (("no:", ["--record-mode=once"]), ("", ["--block-network"]))
+    ]
+
+    assert [done.returncode for done in runs] == [0, 0], runs[0].stdout + runs[1].stdout
 
 
 def test_credentials_are_not_in_the_cassette(project):

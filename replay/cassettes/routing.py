@@ -110,10 +110,8 @@ class _Switchboard:
 
     def tape_for(self, request: Request) -> Tape | None:
         """Find the tape of this context; a thread outside every context uses the only open one."""
-        tape = _current.get()
-        if tape is None:
-            return self._only(request)
-        return None if tape.is_over else tape
+        tape = _current.get() or self._only(request)
+        return tape if tape and not tape.is_over and tape.wants(request) else None
 
     def in_charge(self) -> Tape | None:
         """Find whose traffic that of this context is; None where it cannot be told."""

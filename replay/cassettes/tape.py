@@ -157,6 +157,10 @@ class Tape:
         }
         return {index: (change_of(there), there) for index, there in found.items()}
 
+    def wants(self, request: Request) -> bool:  # noqa: ARG002 - others choose
+        """Whether *request* is for this tape; otherwise it is sent as if there were none."""
+        return True
+
     def ignores(self, url: str) -> bool:
         """Whether traffic to *url* is about the program (telemetry), not of it."""
         host = canonical_url(url).partition("://")[2].partition("/")[0].partition(":")[0]

@@ -85,6 +85,10 @@ class VcrTape(Tape):
         self._cassette = cassette
         self._cassette_lock = threading.RLock()
 
+    def wants(self, request: Request) -> bool:
+        """Whether vcrpy's filters leave *request* to the cassette."""
+        return self._cassette.filter_request(_vcr_request(request)) is not None
+
     def answer(self, request: Request) -> Interaction | None:
         """
         Play what the cassette has for *request*; None when it is to be sent.
@@ -98,7 +102,7 @@ class VcrTape(Tape):
             if self._cassette.can_play_response_for(sent):
                 played = self._cassette.play_response(sent)
                 return Interaction(request, vcr_response(played))
-            if self._cassette.write_protected and self._cassette.filter_request(sent):
+            if self._cassette.write_protected:
                 raise CannotOverwriteExistingCassetteException(
                     cassette=self._cassette, failed_request=sent
                 )

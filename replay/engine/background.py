@@ -203,14 +203,17 @@ class Writer:
             _log.warning("not recorded: %s more (%s)", count, kind)
         return done
 
-    def _exit(self, thread: threading.Thread) -> None:
-        if thread is not self._thread:  # a forked child inherits what its parent registered
-            return
+    def finish(self) -> None:
+        """Write what has ended, as far as the settings give it time; say what is left."""
         self.flush()
         with self._changed:
-            left = len(self._open) + len(self._ended)
+            left = len(self._open) + len(self._ended) + self._busy
         if left:
-            _log.warning("not recorded: %s at the end of the process", left)
+            _log.warning("not recorded: %s, for want of time at the end (exit_seconds)", left)
+
+    def _exit(self, thread: threading.Thread) -> None:
+        if thread is self._thread:  # a forked child inherits what its parent registered
+            self.finish()
 
     # In the thread ----------------------------------------------------------------------------
 

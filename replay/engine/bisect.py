@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +30,8 @@ def bisect(root: Path, good: str, bad: str, replay_in: ReplayIn) -> Culprit:
     does it.
 
     Raises:
-        NotBisected: *good* does not agree, *bad* does, or all that is left cannot tell.
-        CommandFailed: git says no.
+        NotBisected: *good* does not agree, or *bad* does.
+        CommandFailed: git says no; as it does when all that is left cannot tell.
 
     """
     with worktree(root, good) as folder:
@@ -40,30 +39,29 @@ def bisect(root: Path, good: str, bad: str, replay_in: ReplayIn) -> Culprit:
             raise NotBisected(good, f"it does not agree there: {replay.outcome.kind}")
     with worktree(root, bad) as folder:
         top = Path(git(folder, "rev-parse", "--show-toplevel"))
-        seen = {_head(top): replay_in(folder)}
-        if seen[_head(top)].outcome.agreed:
+        if (replay := replay_in(folder)).outcome.agreed:
             raise NotBisected(bad, "it still agrees there")
-        said = git(top, "bisect", "start", bad, good)
+        seen: dict[str, Replay | None] = {_head(top): replay}
         try:
-            while not (found := re.search(r"^([0-9a-f]{40,}) is the first bad commit", said, re.M)):
-                if "first bad commit could be any of" in said:
-                    raise NotBisected(_head(top), "what is left cannot be replayed")
-                verdict = "skip"
-                if folder.is_dir():  # a project is not in every revision of its repository
-                    replay = seen[_head(top)] = replay_in(folder)
-                    verdict = _verdict(replay)
-                said = git(top, "bisect", verdict)
-            subject = git(top, "log", "-1", "--format=%s", found[1])
+            git(top, "bisect", "start", bad, good)
+            while (head := _head(top)) not in seen:  # git's words differ by version and language
+                # a project is not in every revision of its repository
+                seen[head] = replay_in(folder) if folder.is_dir() else None
+                git(top, "bisect", _verdict(seen[head]))
+            found = git(top, "rev-parse", "refs/bisect/bad")
+            subject = git(top, "log", "-1", "--format=%s", found)
         finally:
             git(top, "bisect", "reset")
-    return Culprit(found[1], subject, seen[found[1]])
+    culprit = seen[found]
+    assert culprit, "git calls bad what was called so"
+    return Culprit(found, subject, culprit)
 
 
 def _head(folder: Path) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def _verdict(replay: Replay) -> str:
-    if replay.outcome.agreed:
-        return "good"
-    return "skip" if replay.outcome.exit_code == 2 else "bad"
+def _verdict(replay: Replay | None) -> str:
+    if replay is None or replay.outcome.exit_code == 2:
+        return "skip"
+    return "good" if replay.outcome.agreed else "bad"

@@ -103,9 +103,9 @@ class Recorder:
         finally:
             run.end(error)
 
-    def flush(self) -> None:
-        """Write what has ended, as far as the settings give it time."""
-        self._writer.flush()
+    def finish(self) -> None:
+        """Write what has ended, as far as the settings give it time; say what is left."""
+        self._writer.finish()
 
     def _begun(
         self, kind: type[Run], name: Callable[[], str], facts: Mapping[str, Any]

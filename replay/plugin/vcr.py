@@ -1,4 +1,4 @@
-"""Our engine behind `@pytest.mark.vcr`, where the project asks for it."""
+"""`@pytest.mark.vcr`: our engine behind it where the project asks for it, and no need of fspath."""
 
 from __future__ import annotations
 
@@ -15,14 +15,30 @@ from replay.plugin.settings import project
 _REWRITES = pytest.StashKey[bool]()
 
 
+class _WithoutLegacyPaths:
+    """What pytest-recording asks `fspath` for, which nodes have from the plugin `legacypath`."""
+
+    @pytest.fixture(scope="module")
+    def vcr_cassette_dir(self, request: pytest.FixtureRequest) -> str:
+        """Give each module of tests a folder of cassettes, the one that pytest-recording gives."""
+        module: Path = request.node.path
+        return str(module.parent / "cassettes" / module.stem)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    """Do without `legacypath`, which comes before pytest-recording's own; then our engine."""
+    if not config.pluginmanager.has_plugin("legacypath"):
+        config.pluginmanager.register(_WithoutLegacyPaths())
+    if project(config).engine is Engine.REPLAY:
+        _keep_until_passed(config)
+
+
+def _keep_until_passed(config: pytest.Config) -> None:
     """
     Take the mode `rewrite` away from pytest-recording's cassettes, and remember it.
 
     It deletes the cassette before the test runs; ours is replaced when the test has passed.
     """
-    if project(config).engine is not Engine.REPLAY:
-        return
     from pytest_recording import _vcr as recording
 
     _vcr: Any = recording
