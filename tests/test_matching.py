@@ -37,6 +37,7 @@ def same(rules: Matching, one: Request, other: Request) -> bool:
         ("m[*]", '{"m":[1,2]}', '{"m":[]}', True),
         ("user", '{"a":1}', '{"user":"u","a":1}', True),
         ("$..trace", '{"a":{"trace":1}}', '{"a":{"trace":2}}', True),
+        ("$", '{"a":1}', '{"b":2}', True),
     ],
 )
 def test_ignored_json_paths(path, one, other, expected):

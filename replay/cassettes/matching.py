@@ -155,6 +155,9 @@ def _without_paths(body: bytes, paths: tuple[str, ...]) -> bytes:
     if value is None:
         return body
     for path in paths:
-        for *way, last in list(locations(path, value))[::-1]:
+        for place in list(locations(path, value))[::-1]:
+            if not place:
+                return b""  # `$` is all of it
+            *way, last = place
             del reduce(getitem, way, value)[last]
     return json.dumps(value).encode()
