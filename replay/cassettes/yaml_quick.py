@@ -78,7 +78,7 @@ _CHUNKS = re.compile(rf"\[\[{_INT}, {_FLOAT}\](?:, \[{_INT}, {_FLOAT}\])*\]")
 _BLOCK = re.compile(r" \|(2?)([-+]?)")
 _BASE64 = re.compile(r"(?: ++[A-Za-z0-9+/=]++\n?)+")
 _PLAIN = re.compile(
-    r"(?:[A-Za-z0-9_/.$()<=+~^;\\]|[?:-](?=[!-~]))(?:[!-9;-~]| (?=[!\"$-~])|:(?=[!-~]))*"
+    r"(?:[A-Za-z0-9_/.$()<=+~^;\\]|[?:-](?=[!-~]))(?:[!-9;-~]| ++(?=[!\"$-~])|:(?=[!-~]))*"
 )
 _BREAKS = re.compile(r"\n(\n*)")
 _CONTINUED = re.compile(r"\\\n *")
