@@ -53,6 +53,7 @@ def test_the_command_names_it_on_stderr(tmp_path, servers):
 async def test_a_service_logs_each_address_once(tmp_path, servers, caplog, monkeypatch):
     """However many calls, at once or not; what other threads of it do is not its runs'."""
 
+    monkeypatch.setattr("replay.engine.service.keep_patched", lambda: None)  # in this process
     monkeypatch.setenv("REPLAY_RECORD", "on")
     (seen, own), (_, address) = servers
     host, _, port = address.partition(":")
