@@ -29,15 +29,15 @@ def example_bundle() -> list[dict[str, Any]]:
     return [line | {"recording": ANY} if "recording" in line else line for line in lines[:-1]]
 
 
-_ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-_SAID = {
+ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+SAID = {
     "object": "chat.completion",
     "model": "gpt-4o-2024-08-06",
     "choices": [{"message": {"role": "assistant", "content": "hello"}}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2},
 }
 _HEADERS = [{"name": "content-type", "value": "application/json"}]
-_SENT = {"mimeType": "application/json", "text": json.dumps(_ASKED)}
+_SENT = {"mimeType": "application/json", "text": json.dumps(ASKED)}
 _GOT = {"text": "aGVsbG8=", "encoding": "base64"}
 _ENTRY = {
     "startedDateTime": "2026-09-01T12:00:01Z",
@@ -49,7 +49,7 @@ _ENTRY = {
 _NAMES = {
     "gen_ai.request.model": "gpt-4o",
     "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"content": "hi"}]}]),
-    "gen_ai.output.messages": json.dumps(_SAID["choices"]),
+    "gen_ai.output.messages": json.dumps(SAID["choices"]),
     "gen_ai.prompt.0.role": "user",
     "gen_ai.completion.0.tool_calls.0.name": "look",
 }
@@ -67,8 +67,8 @@ def example_files() -> list[list[Json]]:
     facts = {"began": "2026-01-01T00:00:00+00:00", "started": 1, "chunks": [[1, 0.5]]}
     return [
         [{"log": {"entries": [_ENTRY]}}],
-        [{"request": _ASKED, "response": _SAID, "timestamp": 1767225605, "latency_ms": 20}],
-        [{"custom_id": "1", "params": _ASKED}, {"custom_id": "1", "result": {"message": _SAID}}],
+        [{"request": ASKED, "response": SAID, "timestamp": 1767225605, "latency_ms": 20}],
+        [{"custom_id": "1", "params": ASKED}, {"custom_id": "1", "result": {"message": SAID}}],
         [{"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]}],
         [{"resourceLogs": [{"scopeLogs": [{"logRecords": [_EVENT, _EVENT]}]}]}],
         [{"version": 1, "interactions": [{"request": call, "response": answer, "replay": facts}]}],

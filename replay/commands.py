@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from replay.errors import CommandFailed
 def git(folder: Path, *arguments: str, timeout: float | None = None) -> bytes:
     """Run git in *folder*, as `output_of` does."""
     return output_of("git", "-C", str(folder), *arguments, timeout=timeout)
+
+
+def having_back(path: Path | str) -> str:
+    """Name the command that gives *path* back as it was committed, for a shell."""
+    return f"git checkout -- {shlex.quote(str(path))}"
 
 
 def output_of(*command: str, timeout: float | None = None) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from replay.cassettes.tape import Tape
 from replay.cli import main
 from replay.engine.manifest import code_version
-from replay.engine.replayer import Replay
+from replay.engine.wire import stopped
 from replay.errors import CassetteMiss
 from replay.model import Episode, Interaction, Kind, Outcome, Request, Response
 from replay.reports.result import show_replay
@@ -79,21 +79,7 @@ def test_another_parameter_or_path_is_no_other_host(sent, hints):
     assert hints == str(miss.value).splitlines()[5:]
 
 
-REPLAY = Replay(
-    episode="e",
-    recording="b2:0",
-    outcome=Outcome(Kind.IDENTICAL),
-    steps=(),
-    played=1,
-    recorded=1,
-    fidelity=1.0,
-    saved_tokens=0,
-    saved_dollars=None,
-    output=None,
-    changes=(),
-    seconds=0.0,
-    recorded_seconds=0.2,
-)
+REPLAY = replace(stopped("e", Outcome(Kind.IDENTICAL)), recorded_seconds=0.2)
 
 
 @pytest.mark.parametrize(

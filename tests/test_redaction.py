@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from replay.canonical import fields, request_key
 from replay.cassettes.redaction import DEFAULTS, Redactor
+from replay.cassettes.redaction.deltas import events, may_be_stream
+from replay.cassettes.redaction.views import Whole
 from replay.cassettes.routing import using
 from replay.cassettes.tape import Tape
 from replay.config import Redaction
@@ -709,3 +711,30 @@ def test_vcrpys_loggers_are_given_back(caplog, local):
         logging.getLogger("vcr.stubs").info("after")
 
     assert "after" in caplog.messages
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "{",
+                "[",
+                "\n",
+                "\r",
+                "}",
+                "data: x",
+                '"a": 1',
+                '"logprobs": {}',
+                "\x1e",
+                " ",
+                "event:",
+            ]
+        ),
+        max_size=6,
+    ).map("".join),
+    st.sampled_from(["", "text/event-stream", "application/json"]),
+)
+def test_what_is_no_stream_has_no_events(text, media):
+    """The quick question about a body, and what is put together of it, know the same forms."""
+
+    assert may_be_stream(text.encode(), media) or not list(events(Whole(text), media))

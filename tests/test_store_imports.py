@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.store import agent_run
+from fuzz.examples import ASKED, SAID
 from replay.cassettes.files import read_cassette, write_cassette
 from replay.config import Redaction
 from replay.episodes.exports import export_cassette, export_har
@@ -144,13 +145,6 @@ def test_a_browsers_archive(tmp_path):
     assert any("content-encoding" in what or "gzip" in what for what in found.healed)
 
 
-ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-SAID = {
-    "object": "chat.completion",
-    "model": "gpt-4o-2024-08-06",
-    "choices": [{"message": {"role": "assistant", "content": "hello"}}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 2},
-}
 CLAUDE = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": ASKED["messages"]}
 CLAUDE_SAID = {
     "type": "message",

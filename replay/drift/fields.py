@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from replay.golden.differences import value_differences
+from replay.golden.differences import member, value_differences
 from replay.model import Difference, Json
 
 _VECTOR = 16
@@ -37,8 +37,8 @@ def paths(value: Json, path: str = "") -> Iterator[str]:
     """List the generalized paths of all that *value* holds, but for empty containers' insides."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield _member(path, key)
-            yield from paths(item, _member(path, key))
+            yield member(path, key)
+            yield from paths(item, member(path, key))
     elif isinstance(value, list):
         for item in value:
             yield from paths(item, f"{path}[*]")
@@ -47,7 +47,3 @@ def paths(value: Json, path: str = "") -> Iterator[str]:
 def _is_vector(items: list[Json]) -> bool:
     """Whether *items* are an embedding: its numbers say nothing one by one."""
     return len(items) >= _VECTOR and all(isinstance(item, float) for item in items)
-
-
-def _member(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else str(key)

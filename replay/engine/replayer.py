@@ -29,7 +29,8 @@ from replay.golden.chosen import rules_of
 from replay.golden.pinning import environment, pinned
 from replay.golden.plain import plain
 from replay.golden.rules import Rules
-from replay.llm.calls import read_call, read_calls
+from replay.llm.calls import read_call
+from replay.llm.conversation import Call
 from replay.llm.prices import total
 from replay.model import (
     Change,
@@ -238,15 +239,16 @@ def _report(
     played = {play.index for play in tape.plays}
     whole = sum(map(_size, recording.interactions))
     served = sum(_size(recording.interactions[p.index]) for p in tape.plays if p.verbatim)
-    saved = read_calls(recording.interactions[index] for index in sorted(played))
+    calls = list(map(read_call, recording.interactions))
+    saved = [call for index, call in enumerate(calls) if call and index in played]
     at = datetime.fromisoformat(recording.manifest.clock)
     return Replay(
         episode=episode.id,
         recording=recording_id(recording),
         outcome=_outcome(recording, tape, ended, rules_of(config)),
         steps=tuple(
-            _step(number, interaction, "exact" if number - 1 in played else "not played")
-            for number, interaction in enumerate(recording.interactions, 1)
+            _step(index + 1, item, call, "exact" if index in played else "not played")
+            for index, (item, call) in enumerate(zip(recording.interactions, calls, strict=True))
         ),
         played=len(played),
         recorded=len(recording.interactions),
@@ -270,8 +272,7 @@ def _again(episode: Episode, manifest: Manifest) -> str:
     return command
 
 
-def _step(number: int, interaction: Interaction, match: str) -> Step:
-    call = read_call(interaction)
+def _step(number: int, interaction: Interaction, call: Call | None, match: str) -> Step:
     url = parts_of(interaction.request.url)
     return Step(
         number=number,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from replay.episodes.checked import BROKEN
 from replay.episodes.schema import NAMES, SET, TABLES, TRIGGERS, migrations
@@ -186,7 +186,7 @@ class File:
         there = connection.execute(_SCHEMA).fetchall()
         for name, kind, sql in there:
             if name in TABLES and not sql.upper().startswith("CREATE TABLE"):
-                self._refuse(f"{name} is a {kind}, and not the table that it was")
+                raise self.damaged(f"{name} is a {kind}, and not the table that it was")
         if any(name == "_sqlite_migrations" for name, *_ in there):
             applied = {name for (name,) in connection.execute(_APPLIED, [SET])}
         if newer := sorted(applied - NAMES):
@@ -195,11 +195,8 @@ class File:
         is_old = applied != NAMES
         for name, kind, _ in there:
             if kind == "trigger" and not (is_old and name in TRIGGERS):
-                self._refuse(f"{name} is a trigger that is not ours")
+                raise self.damaged(f"{name} is a trigger that is not ours")
         return is_old
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise self.damaged(what)
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the tables up to date, one process at a time, in one transaction."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from syrupy.assertion import AssertionResult, DiffMode, SnapshotAssertion
 from replay.atomic import drop_proposal, proposal, write_atomic
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
+from replay.commands import having_back
 from replay.config import Config
 from replay.contrast import difference_lines
 from replay.errors import NoTraffic, NotSaved, ReplayError, UnknownOption
@@ -227,7 +227,7 @@ def _told(shown: Path, result: AssertionResult) -> list[str]:
     if result.recalled_data is None:
         return [f"{shown} is not there yet."]
     if flaw := golden_flaw(shown, str(result.recalled_data)):
-        return [f"{flaw}.", f"To have it back: git checkout -- {shlex.quote(str(shown))}"]
+        return [f"{flaw}.", f"To have it back: {having_back(shown)}"]
     was = read_golden(shown, str(result.recalled_data))
     now = read_golden(shown, str(result.asserted_data))
     found = value_differences(was, now)

@@ -36,6 +36,11 @@ def value_differences(
     return tuple(_compared(path, was, now, is_one))
 
 
+def member(path: str, key: str) -> str:
+    """Spell the path of what stands under *key* in the object at *path*."""
+    return f"{path}.{key}" if path else str(key)
+
+
 def words_changed(was: str, now: str) -> tuple[tuple[str, str], ...]:
     """
     List the words that were taken away and what stands there now.
@@ -67,8 +72,9 @@ def word_diff(was: str, now: str) -> str:
 def _compared(path: str, was: Json, now: Json, is_one: IsOne) -> Iterator[Difference]:
     if isinstance(was, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*was, *now]):
-            inner = f"{path}.{key}" if path else str(key)
-            yield from _compared(inner, was.get(key, ABSENT), now.get(key, ABSENT), is_one)
+            yield from _compared(
+                member(path, key), was.get(key, ABSENT), now.get(key, ABSENT), is_one
+            )
     elif all(isinstance(value, list) and not is_one(value) for value in (was, now)):
         yield from _compared_lists(path, was, now, is_one)
     elif type(was) is not type(now) or was != now:

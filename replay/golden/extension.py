@@ -147,7 +147,7 @@ def golden_flaw(path: Path, text: str) -> str:
     """Say what is wrong with the *text* of a golden, such as an open merge; empty for nothing."""
     try:
         if path.suffix == ".json":
-            json.loads(text)
+            _parsed(text)
     except ValueError as error:
         line = getattr(error, "lineno", 1)
         return f"{path}, line {line}: not JSON: {getattr(error, 'msg', error)}"

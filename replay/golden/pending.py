@@ -28,7 +28,7 @@ from replay.golden.extension import SUFFIXES
 
 _KEPT = 50
 _ALL = "all"
-_OURS = (".json", ".md", ".yaml")
+_OURS = (*SUFFIXES, ".yaml")
 
 
 def pending(config: Config) -> tuple[Change, ...]:
@@ -120,15 +120,13 @@ class Decisions:
             paths = [Path(os.path.normpath(self._config.root / name)) for name in named]
         except (ValueError, TypeError, LookupError) as error:
             raise Damaged(file, f"not a decision: {type(error).__name__}: {error}") from error
+        folders = (self._config.path(f) for f in (self._config.golden, self._config.cassettes))
+        own = {Path(os.path.normpath(folder)) for folder in folders}
         for path in paths:
-            if path.parent not in self._folders() or path.suffix not in _OURS:
+            if path.parent not in own or path.suffix not in _OURS:
                 what = f"{path} is no golden and no cassette of this project"
                 raise Damaged(file, what, hint=f"Did somebody send it? rm -r {file.parent}")
         return verb, paths
-
-    def _folders(self) -> list[Path]:
-        folders = (self._config.golden, self._config.cassettes)
-        return [Path(os.path.normpath(self._config.path(folder))) for folder in folders]
 
     def _decide(self, verb: str, changes: Iterable[Change]) -> list[Path]:
         paths = [path for change in changes for path in self._files(change)]

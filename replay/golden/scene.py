@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from replay.cassettes.files import (
 from replay.cassettes.matching import Matcher
 from replay.cassettes.redaction import Redactor
 from replay.cassettes.tape import Tape
+from replay.commands import having_back
 from replay.config import Config
 from replay.errors import CassetteNotRecorded, Damaged, Unplayed
 from replay.golden.pinning import PinnedClock
@@ -128,7 +128,7 @@ class Scene(Stage):
                 return read_cassette(self.path)
         except Damaged as error:
             again = f"Or record it again: {self._rerecord}rewrite"
-            hint = error.hint or f"To have it back: git checkout -- {shlex.quote(shown)}\n{again}"
+            hint = error.hint or f"To have it back: {having_back(shown)}\n{again}"
             raise Damaged(shown, error.what, error.line, hint) from error
         if record_mode == "none":
             raise CassetteNotRecorded(shown, f"{self._rerecord}rewrite --snapshot-update")
