@@ -11,13 +11,16 @@ import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from bench.store import agent_run
+from replay.canonical import content_hash
+from replay.episodes.schema import migrations
 from replay.episodes.store import Store
 from replay.episodes.upkeep import backup, gc, merge, restore, verify
 from replay.errors import Damaged, InUse, WouldOverwrite
@@ -168,9 +171,12 @@ def test_a_process_of_the_same_number_is_another_one():
     """In a container the next process gets the number of the one that was killed."""
 
     with Store(":memory:") as store:
-        before = datetime.now(UTC) - timedelta(days=300)
-        store.begin("before", before.isoformat(), os.getpid())
+        before = store.begin("before", _now(), os.getpid())
         store.begin("mine", _now(), os.getpid())
+        ((born,),) = store.file.rows("SELECT born FROM attempt WHERE id = ?", before)
+        boot, _, ticks = born.partition("/")
+        earlier = f"{boot}/{int(ticks) - 1}"
+        store.file.db.execute("UPDATE attempt SET born = ? WHERE id = ?", [earlier, before])
 
         assert [item.episode for item in store.incomplete()] == ["before"]
         assert gc(store).attempts == 1
@@ -391,6 +397,25 @@ def test_an_old_store_keeps_every_recording(tmp_path):
         assert [item.interactions for item in store.incomplete()] == [(RUN.interactions[0],)]
         assert list(verify(store)) == []
         assert not [t for t in store.file.db.table_names() if t.startswith("before")]
+
+
+def test_recordings_in_progress_come_over_from_before_processes_had_a_birth(tmp_path):
+    """What of them was changed before is still found."""
+
+    path = tmp_path / "old.db"
+    db = Database(path)
+    migrations().apply(db, stop_before="m005_read_later")
+    for number, pid in enumerate((GONE, os.getpid(), GONE), 1):
+        row = "", f"e{number}", "2026-01-01", socket.gethostname(), pid
+        sealed = content_hash(row) if number < 3 else "b2:0"
+        db.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)", (number, *row, sealed))
+    db.conn.commit()
+    db.conn.close()
+
+    with Store(path) as store:
+        assert [item.episode for item in store.incomplete()] == ["e1", "e3"]
+        (problem,) = verify(store)
+        assert '"e3"' in problem
 
 
 def test_an_old_store_that_is_damaged_is_not_migrated(tmp_path):

@@ -57,6 +57,7 @@ def list_(config: Config, /, as_json: bool, **options: Any) -> None:
     with reading(config) as (store, damaged):
         wanted = filter_of(options)
         rows, incomplete = store.summaries(wanted), store.incomplete()
+        _warn_of_unread(store)
     if as_json:
         show_list_json(rows, incomplete, console())
     else:
@@ -109,10 +110,21 @@ def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: 
 
     with reading(config) as (store, damaged):
         hits = store.search(" ".join(words), filter_of(options))
+        _warn_of_unread(store)
     for error in damaged:
         click.echo(shown(error), err=True)
     (show_hits_json if as_json else show_hits)(hits, console())
     sys.exit(2 if damaged else 0 if hits else 1)
+
+
+def _warn_of_unread(store: Store) -> None:
+    """Say what a listing cannot know, where nobody here may write down what it says."""
+    if count := store.unread():
+        click.echo(
+            f"Recordings that are not read yet: {count}. Their models, tokens and dollars are not "
+            "known, and they are not searched, until one who may write to the store lists them.",
+            err=True,
+        )
 
 
 @click.command("tag")

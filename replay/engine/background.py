@@ -222,27 +222,48 @@ class Writer:
         while True:
             with self._changed:
                 idle = not self._ended
-                self._changed.wait_for(lambda: self._ended or self._flushing, _JOURNAL_SECONDS)
+                patience = 0.0 if self._is_behind() else _JOURNAL_SECONDS
+                self._changed.wait_for(lambda: self._ended or self._flushing, patience)
             if idle and not self._flushing:
                 time.sleep(_GRACE_SECONDS)
             with self._changed:
                 self._busy = min(len(self._ended), _AT_ONCE)
                 runs = [self._ended.popleft() for _ in range(self._busy)]
+                in_time = not self._ended
             if runs:
-                self._write(runs)
+                self._write(runs, read=in_time)
+            elif self._is_behind():
+                self._catch_up()
             elif self._flushing:
                 self._close()
             if self._clock() - journaled >= _JOURNAL_SECONDS:
                 journaled = self._clock()
                 self._journal(journaled - _JOURNAL_SECONDS)
 
-    def _write(self, runs: list[ServiceRun]) -> None:
-        """Write those of one store together; if that fails, each by itself, to lose no other."""
+    def _write(self, runs: list[ServiceRun], *, read: bool) -> None:
+        """
+        Write those of one store together; if that fails, each by itself, to lose no other.
+
+        Where still more wait, what they say is *read* later: to be safe comes first.
+        """
         for place in dict.fromkeys(run.place for run in runs):
             some = [run for run in runs if run.place == place]
-            together = len(some) > 1 and not self._attempt(place, partial(_write, runs=some))
+            all_of_them = partial(_write, runs=some, read=read)
+            together = len(some) > 1 and not self._attempt(place, all_of_them)
             for run in some:
-                self._wrote(run, None if together else self._attempt(place, run.write))
+                alone = partial(run.write, read=read)
+                self._wrote(run, None if together else self._attempt(place, alone))
+            if not read and place in self._stores:
+                self._stores[place].is_behind = True
+
+    def _is_behind(self) -> bool:
+        return any(kept.is_behind for kept in self._stores.values())
+
+    def _catch_up(self) -> None:
+        """Read a few of the recordings that were written unread; what fails, another will read."""
+        for place, kept in list(self._stores.items()):
+            if kept.is_behind and self._attempt(place, kept.catch_up):
+                kept.is_behind = False
 
     def _wrote(self, run: ServiceRun, error: tuple[Loss, str] | None) -> None:
         with self._changed:
@@ -281,7 +302,7 @@ class Writer:
             self._let_go(place)
             path, tenant = place
             store = Store(path, tenant=tenant)
-            kept = self._stores[place] = _Kept(store, _file(path))
+            kept = self._stores[place] = _Kept(store, _file(path), store.catch_up())
         return kept.store
 
     def _close(self) -> None:
@@ -296,20 +317,28 @@ class Writer:
             kept.store.close()
 
 
-def _write(store: Store, runs: list[ServiceRun]) -> None:
+def _write(store: Store, runs: list[ServiceRun], *, read: bool) -> None:
     for run in runs:
         _ = run.episode  # to make it takes long: before the file is locked
     with store.file.writing():
         for run in runs:
-            run.write(store)
+            run.write(store, read=read)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
-    """An open store, and which file it is."""
+    """An open store, which file it is, and the reading of what is there unread."""
 
     store: Store
     file: tuple[int, int] | None
+    reading: Iterator[int]
+    is_behind: bool = True  # another process may have left some
+
+    def catch_up(self, _store: Store) -> None:
+        """Read some more."""
+        if next(self.reading, None) is None:
+            self.reading = self.store.catch_up()
+            self.is_behind = False
 
 
 def _file(path: Path) -> tuple[int, int] | None:
@@ -388,12 +417,12 @@ class ServiceRun(Run):
         self.tape.void()
         self._complete.clear()
 
-    def write(self, store: Store) -> None:
-        """Put the episode into *store*."""
+    def write(self, store: Store, *, read: bool) -> None:
+        """Put the episode into *store*, to be *read* at once or later."""
         if self._attempt:
-            store.finish(self._attempt, self.episode)
+            store.finish(self._attempt, self.episode, read=read)
         else:
-            store.add(self.episode)
+            store.add(self.episode, read=read)
 
     def journal(self, store: Store) -> None:
         """Put into *store* what is complete of a run that is not, in case the process is killed."""

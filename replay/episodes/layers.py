@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ from replay.errors import (
     Ambiguous,
     BadFilter,
     BadSetting,
+    Damaged,
     NoStore,
     OtherEpisode,
     OtherTenant,
@@ -65,6 +66,10 @@ class Layered(Store):
             dict.fromkeys([*super().search(words, wanted), *self._below.search(words, wanted)])
         )
 
+    def unread(self) -> int:
+        """Count what is unread in either."""
+        return super().unread() + self._below.unread()
+
     def incomplete(self) -> list[Incomplete]:
         """List what was begun and not ended in either."""
         return [*self._below.incomplete(), *super().incomplete()]
@@ -87,13 +92,13 @@ class Layered(Store):
         except OtherEpisode:
             return own
 
-    def add(self, episode: Episode, bundle_digest: str = "") -> int:
+    def add(self, episode: Episode, bundle_digest: str = "", *, read: bool = True) -> int:
         """Add recordings to the local store, those that *below* has left out."""
         there = self._below.case(episode.id)
         if there is None:
-            return super().add(episode, bundle_digest)
+            return super().add(episode, bundle_digest, read=read)
         new = _without(episode, self._below.get(episode.id))
-        return super().add(new, bundle_digest)
+        return super().add(new, bundle_digest, read=read)
 
     def tag(self, episode: str, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Tag an episode in the local store, whose it becomes if it was not."""
@@ -140,11 +145,16 @@ def open_local(config: Config, *, writable: bool = False) -> Store:
 @contextmanager
 def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
     """
-    Open the store to be read, under what only the bundles of the project hold; writes nothing.
+    Open the store to be read, under what only the bundles of the project hold.
 
-    With it come the errors of those bundles that cannot be read.
+    Nothing is written but the reading of what a service has left unread, where that can be. With it
+    come the errors of those bundles that cannot be read.
     """
     with open_store(config, writable=False) as store:
+        if store.unread():
+            with suppress(Damaged, NoStore), open_local(config, writable=True) as local:
+                for _ in local.catch_up():
+                    pass
         fresh = Store(MEMORY, tenant=config.tenant)
         damaged: list[ReplayError] = []
         for path in sorted((config.path(config.episodes) / config.tenant).glob("*.jsonl")):

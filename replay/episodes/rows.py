@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from replay.episodes.checked import BROKEN, checked
 from replay.episodes.contents import Contents, NewContents, digest, numbers
 from replay.episodes.database import File
 from replay.episodes.said import Said, said
+from replay.errors import Damaged
 from replay.model import Chunk, Failure, Interaction, Json, Recording, Request, Response
 
 SAID = {
@@ -33,16 +34,27 @@ HEAD = "started, models, calls, tokens, dollars"
 """Those columns of a recording that are derived from it, and sealed."""
 
 
-class NewRecording:
-    """A recording ready to be written; all that takes long is done before the file is locked."""
+UNREAD = ""
+"""The seal of a recording whose calls are not read: it is whole, the views lack what they say."""
 
-    def __init__(self, recording: Recording, name: str) -> None:
+_AT_ONCE = 50
+"""Recordings that `catch_up` reads before it writes: meanwhile others can."""
+
+
+class NewRecording:
+    """
+    A recording ready to be written; all that takes long is done before the file is locked.
+
+    What is not *read* now is left to `catch_up`.
+    """
+
+    def __init__(self, recording: Recording, name: str, *, read: bool = True) -> None:
         self.id = name
         self._recording = recording
         self._contents = NewContents()
         self._manifest = self._contents.note(text(members(recording.manifest)).encode())
         self._steps = [(item, self._noted(item)) for item in recording.interactions]
-        self._said = said(recording)
+        self._said = said(recording) if read else None
 
     def write(self, db: sqlite3.Connection, episode: int) -> bool:
         """Write it, unless *episode* has it; tell whether it was new."""
@@ -51,14 +63,7 @@ class NewRecording:
             return False
         ids = self._contents.write(db)
         recording, found = self._recording, self._said
-        head = (
-            recording.manifest.clock,
-            text(found.models),
-            len(recording.interactions),
-            found.tokens,
-            found.dollars,
-        )
-        texts = _write_texts(db, [message[4] for message in found.messages])
+        head = _head(recording, found)
         number = db.execute(
             f"INSERT INTO recording (id, episode, manifest, output, failure, elapsed, {HEAD}, seal)"  # noqa: S608
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
@@ -70,14 +75,13 @@ class NewRecording:
                 _failure_text(recording.failure),
                 recording.elapsed,
                 *head,
-                seal(episode, self.id, head, found),
+                seal(episode, self.id, head, found) if found else UNREAD,
             ],
         ).fetchone()[0]
         steps = [_step(ids, *step) for step in self._steps]
         _insert(db, "interaction", [(number, n, *row) for n, row in enumerate(steps, 1)])
-        _insert(db, "call", [(number, *row) for row in found.calls])
-        _insert(db, "message", [(number, *row[:4], texts[row[4]]) for row in found.messages])
-        _insert(db, "tool_call", [(number, *row) for row in found.tool_calls])
+        if found:
+            _write_said(db, {number: found})
         return True
 
     def _noted(self, interaction: Interaction) -> _Noted:
@@ -89,6 +93,68 @@ class NewRecording:
         chunks = [[chunk.size, chunk.at] for chunk in response.chunks]
         head = {"headers": response.headers, "chunks": chunks}
         return headers, body, note(_bytes(head)), note(response.body)
+
+
+def catch_up(file: File) -> Iterator[int]:
+    """
+    Read the calls of recordings that were written unread; gives how many after each transaction.
+
+    What is damaged stays unread: `verify` says where.
+    """
+    last = 0
+    while rows := file.rows(_UNREAD, last, _AT_ONCE):
+        last = rows[-1][0]
+        read = [found for row in rows if (found := _read(file, *row))]
+        with file.writing() as db:
+            done = {number: said for number, said, sealed in read if _seal(db, number, sealed)}
+            _write_said(db, done)
+        yield len(done)
+
+
+_UNREAD = (
+    "SELECT number, id, manifest, output, failure, elapsed, episode FROM recording "  # noqa: S608
+    f"WHERE seal = '{UNREAD}' AND number > ? ORDER BY number LIMIT ?"
+)
+
+
+def _read(file: File, *row: Any) -> tuple[int, Said, list[Any]] | None:
+    """Read the calls of one recording; gives with them its columns of `HEAD`, and their seal."""
+    number, name, *_, episode = row
+    try:
+        with file.believed():
+            recording = _recording(file, Contents(file), str(episode), row[:-1])
+            found = said(recording)
+    except Damaged:
+        return None
+    head = _head(recording, found)
+    return number, found, [*head, seal(episode, name, head, found)]
+
+
+def _seal(db: sqlite3.Connection, number: int, sealed: list[Any]) -> bool:
+    """Make a recording one that is read; tell whether it still was not."""
+    sql = f"UPDATE recording SET ({HEAD}, seal) = (?, ?, ?, ?, ?, ?) "  # noqa: S608 - our own
+    sql += f"WHERE number = ? AND seal = '{UNREAD}'"
+    if not db.execute(sql, [*sealed, number]).rowcount:
+        return False
+    for table in SAID:  # nothing is there, unless somebody has taken a seal away
+        db.execute(f"DELETE FROM {table} WHERE recording = ?", [number])  # noqa: S608 - our own
+    return True
+
+
+def _head(recording: Recording, found: Said | None) -> tuple[Any, ...]:
+    """Lay out the columns of `HEAD`; what takes reading is empty until *found*."""
+    told = (text(found.models), found.tokens, found.dollars) if found else ("[]", 0, None)
+    models, tokens, dollars = told
+    return recording.manifest.clock, models, len(recording.interactions), tokens, dollars
+
+
+def _write_said(db: sqlite3.Connection, read: Mapping[int, Said]) -> None:
+    """Write what the calls of recordings say, by the numbers of these."""
+    texts = _write_texts(db, [row[4] for found in read.values() for row in found.messages])
+    messages = ((n, *row[:4], texts[row[4]]) for n, found in read.items() for row in found.messages)
+    _insert(db, "message", list(messages))
+    _insert(db, "call", [(n, *row) for n, found in read.items() for row in found.calls])
+    _insert(db, "tool_call", [(n, *row) for n, found in read.items() for row in found.tool_calls])
 
 
 def _step(ids: dict[bytes, int], interaction: Interaction, noted: _Noted) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from replay.canonical import content_hash
 from replay.episodes import legacy
 
 if TYPE_CHECKING:
@@ -42,6 +43,18 @@ def m004_index_at_once(db: Database) -> None:
     """Texts are indexed by who writes them, many at once: a trigger has FTS5 flush after each."""
     db.execute("DROP TRIGGER text_ai")
     db.execute("DROP TRIGGER text_ad")
+
+
+def m005_read_later(db: Database) -> None:
+    """Recordings may wait to be read; a process is known by when it was born, not by a clock."""
+    db.execute("CREATE INDEX recording_unread ON recording (number) WHERE seal = ''")
+    db.execute("ALTER TABLE attempt ADD COLUMN born TEXT NOT NULL DEFAULT ''")
+    columns = "tenant, episode, started, host, pid"
+    begun = db.execute(f"SELECT id, seal, {columns} FROM attempt").fetchall()  # noqa: S608
+    for number, seal, *values in begun:
+        if seal == content_hash(values):
+            sealed = content_hash([*values, ""])
+            db.execute("UPDATE attempt SET seal = ? WHERE id = ?", [sealed, number])
 
 
 # `started` and `elapsed` have no type: SQLite would make 0.0 of 0, which has another hash.
@@ -227,7 +240,7 @@ def _execute(db: Database, script: str) -> None:
             db.execute(statement)
 
 
-_STEPS = (m001_episodes, m002_attempts, m003_pieces, m004_index_at_once)
+_STEPS = (m001_episodes, m002_attempts, m003_pieces, m004_index_at_once, m005_read_later)
 NAMES = frozenset(step.__name__ for step in _STEPS)
 """The migrations that we know."""
 

@@ -6,7 +6,7 @@ import copy
 import re
 import socket
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,9 +15,9 @@ from replay.canonical import content_hash, parsed_json
 from replay.episodes import bundle, legacy
 from replay.episodes.checked import checked
 from replay.episodes.database import File
-from replay.episodes.processes import is_running
+from replay.episodes.processes import born, is_running
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
-from replay.episodes.rows import NewRecording, read_recordings, text
+from replay.episodes.rows import UNREAD, NewRecording, catch_up, read_recordings, text
 from replay.errors import BadName, OtherEpisode, OtherTenant, UnknownEpisode
 from replay.filenames import is_device
 from replay.model import Episode, Interaction
@@ -115,11 +115,13 @@ class Store:
             found = _episode(self.file, columns)
             return replace(found, recordings=read_recordings(self.file, number, episode))
 
-    def add(self, episode: Episode, bundle_digest: str = "") -> int:
+    def add(self, episode: Episode, bundle_digest: str = "", *, read: bool = True) -> int:
         """
         Add *episode*, or those of its recordings and tags that are not there yet; count the former.
 
-        *bundle_digest* notes the bundle it came from, for `imported`.
+        *bundle_digest* notes the bundle it came from, for `imported`. What is not *read* at once is
+        safe, and `get` loads it; listings, search and views know what its calls say once somebody
+        has called `catch_up`.
 
         Raises:
             OtherEpisode: one of that name is there, with another entrypoint or other inputs.
@@ -132,10 +134,27 @@ class Store:
             raise OtherTenant(episode.id, episode.tenant, self.tenant)
         known = self._known(episode.id)
         named = {bundle.recording_id(recording): recording for recording in episode.recordings}
-        new = [NewRecording(found, name) for name, found in named.items() if name not in known]
+        new = [
+            NewRecording(found, name, read=read)
+            for name, found in named.items()
+            if name not in known
+        ]
         with self.file.writing() as db:
             number = self._episode_number(db, episode, bundle_digest)
             return sum(recording.write(db, number) for recording in new)
+
+    def catch_up(self) -> Iterator[int]:
+        """
+        Read what was added unread, of all tenants; gives how many after each short transaction.
+
+        What is damaged stays unread.
+        """
+        return catch_up(self.file)
+
+    def unread(self) -> int:
+        """Count the recordings that `catch_up` would read, of all tenants."""
+        sql = f"SELECT count(*) FROM recording WHERE seal = '{UNREAD}'"  # noqa: S608
+        return sum(row[0] for row in self.file.rows(sql))
 
     def case(self, episode: str) -> Episode | None:
         """Load one episode without its recordings; None where there is none of that name."""
@@ -172,7 +191,7 @@ class Store:
     def begin(self, episode: str, started: str, pid: int) -> int:
         """Note that a recording begins; `finish` or a later `discard` takes the note away."""
         check_name(episode)
-        values = (self.tenant, episode, started, socket.gethostname(), pid)
+        values = (self.tenant, episode, started, socket.gethostname(), pid, born(pid))
         with self.file.writing() as db:
             return _begin(db, values)
 
@@ -182,10 +201,10 @@ class Store:
         with self.file.writing() as db:
             _note(db, (attempt, step, lines))
 
-    def finish(self, attempt: int, episode: Episode) -> None:
+    def finish(self, attempt: int, episode: Episode, *, read: bool = True) -> None:
         """Turn a recording in progress into a recording, in one transaction."""
         with self.file.writing():
-            self.add(episode)
+            self.add(episode, read=read)
             self.discard(attempt)
 
     def discard(self, attempt: int) -> None:
@@ -197,13 +216,14 @@ class Store:
     def incomplete(self) -> list[Incomplete]:
         """List the recordings that were begun and not ended, and whose process is gone."""
         rows = self.file.rows(
-            "SELECT id, episode, started, pid, host FROM attempt WHERE tenant = ?", self.tenant
+            "SELECT id, episode, started, pid, host, born FROM attempt WHERE tenant = ?",
+            self.tenant,
         )
         with self.file.believed():
             return [
                 checked(Incomplete(number, episode, started, pid, self._noted(number)))
-                for number, episode, started, pid, host in rows
-                if not is_running(host, pid, started)
+                for number, episode, started, pid, host, since in rows
+                if not is_running(host, pid, since)
             ]
 
     def _noted(self, attempt: int) -> tuple[Interaction, ...]:
@@ -288,8 +308,8 @@ def _update(db: sqlite3.Connection, number: int, episode: Episode, digest: str) 
 
 def _begin(db: sqlite3.Connection, values: tuple[Any, ...]) -> int:
     sql = (
-        "INSERT INTO attempt (tenant, episode, started, host, pid, seal) VALUES (?, ?, ?, ?, ?, ?) "
-        "RETURNING id"
+        "INSERT INTO attempt (tenant, episode, started, host, pid, born, seal) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
     )
     return int(db.execute(sql, [*values, content_hash(values)]).fetchone()[0])
 
@@ -307,7 +327,7 @@ def _carry_over(db: Database) -> None:
         for recording in episode.recordings:
             NewRecording(recording, bundle.recording_id(recording)).write(db.conn, number)
     for started, lines in legacy.attempts(db):
-        attempt = _begin(db.conn, ("", *started))
+        attempt = _begin(db.conn, ("", *started, ""))
         for step, line in lines:
             _note(db.conn, (attempt, step, line))
     legacy.drop(db)

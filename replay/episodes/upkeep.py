@@ -17,7 +17,7 @@ from replay.episodes.contents import Contents, digest
 from replay.episodes.database import MEMORY, File
 from replay.episodes.pieces import unpack
 from replay.episodes.processes import is_running
-from replay.episodes.rows import HEAD, SAID, read_recordings, seal
+from replay.episodes.rows import HEAD, SAID, UNREAD, read_recordings, seal
 from replay.episodes.said import Said
 from replay.episodes.store import Store, case_of
 from replay.errors import BadName, Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
@@ -222,7 +222,7 @@ def _move(path: Path, aside: Path) -> None:
 
 
 def _cleared(db: sqlite3.Connection) -> Garbage:
-    begun = db.execute("SELECT id, host, pid, started FROM attempt").fetchall()
+    begun = db.execute("SELECT id, host, pid, born FROM attempt").fetchall()
     dead = [number for number, *process in begun if not is_running(*process)]
     size = 0
     for number in dead:
@@ -330,7 +330,7 @@ def _episodes(file: File) -> Iterator[str]:
 def _seals(file: File, episode: int, name: str) -> Iterator[str]:
     sql = f"SELECT number, id, seal, {HEAD} FROM recording WHERE episode = ?"  # noqa: S608
     for number, recording, sealed, *head in file.rows(sql, episode):
-        if seal(episode, recording, head, _said(file, number)) != sealed:
+        if sealed != UNREAD and seal(episode, recording, head, _said(file, number)) != sealed:
             yield f"what the calls of recording {recording} of {name} say is not what it was"
 
 
@@ -352,7 +352,7 @@ def _said(file: File, recording: int) -> Said:
 
 def _attempts(file: File) -> Iterator[str]:
     for table, columns in (
-        ("attempt", "tenant, episode, started, host, pid"),
+        ("attempt", "tenant, episode, started, host, pid, born"),
         ("attempt_line", "attempt, step, lines"),
     ):
         for *values, sealed in file.rows(f"SELECT {columns}, seal FROM {table}"):  # noqa: S608

@@ -92,7 +92,7 @@ def read_message(turn: dict[str, Any]) -> Message:
 
 def read_tokens(usage: Json) -> Tokens:
     """Read the usage, in the names of chat and of responses."""
-    if not usage:
+    if not isinstance(usage, dict):
         return Tokens()
     sent = count(usage, "prompt_tokens") or count(usage, "input_tokens")
     received = count(usage, "completion_tokens") or count(usage, "output_tokens")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LISTED_AS = {"bedrock": "aws", "gemini": "google", "xai": "x-ai"}
 """Providers that the price list names otherwise than we do."""
 
+_NOTHING = Tokens()
+
 
 def dollars(call: Call, at: datetime) -> Decimal | None:
     """
@@ -27,7 +29,7 @@ def dollars(call: Call, at: datetime) -> Decimal | None:
     None when it cannot be told: the model is not listed, or the answer does not say how many tokens
     it took. What came to nothing but an error costs nothing.
     """
-    if call.tokens == Tokens():
+    if call.tokens == _NOTHING:
         return Decimal(0) if call.error and not call.answers else None
     provider = _LISTED_AS.get(call.provider, call.provider)
     minute = at.replace(second=0, microsecond=0)  # lists do not change more often
@@ -85,7 +87,7 @@ def _rates(model: str, provider: str, minute: datetime) -> _Rates | None:
         return _listed(Tokens(**tokens), model, provider, minute).total_price
 
     try:
-        nothing = _listed(Tokens(), model, provider, minute)
+        nothing = _listed(_NOTHING, model, provider, minute)
         call, sent = nothing.total_price, price(sent=1)
         return _Rates(
             until=min(_steps(nothing.model_price), default=math.inf),

@@ -1,0 +1,201 @@
+"""Recordings that are safe before they are read: in a burst, and after a service was killed."""
+
+import json
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.store import agent_run
+from replay.episodes.store import Filter, Store
+from replay.episodes.upkeep import verify
+from replay.model import Episode
+from tests.conftest import Project, surroundings
+from tests.test_bundle import RECORDINGS, episode
+
+RUN = agent_run(2)
+
+
+def read_up(store):
+    """Read what is unread; how many that were."""
+    return sum(store.catch_up())
+
+
+def rows(store):
+    """All that stands in the tables of *store*, and what the index finds of it."""
+    told = {
+        table: sorted(map(repr, store.file.rows(f"SELECT * FROM {table}")))
+        for table in ("recording", "interaction", "content", "call", "message", "text", "tool_call")
+    }
+    return told, store.file.rows("SELECT rowid FROM text_fts WHERE text_fts MATCH 'the'")
+
+
+@given(st.lists(st.one_of(RECORDINGS, st.just(RUN)), max_size=3))
+def test_what_is_read_later_is_what_is_read_at_once(recordings):
+    """To the byte, seals and search included, and it can be loaded in between."""
+
+    found = Episode("e", "m:f", {}, tuple(recordings))
+    with Store(":memory:") as at_once, Store(":memory:") as later:
+        new = at_once.add(found)
+
+        assert later.add(found, read=False) == new
+        assert later.unread() == new
+        assert later.get("e") == at_once.get("e")
+        assert list(verify(later)) == []
+        assert read_up(later) == new
+        assert later.unread() == 0
+        assert rows(later) == rows(at_once)
+        assert list(verify(later)) == []
+
+
+def test_what_is_unread_is_listed_without_what_it_says():
+    """It is no free run, and no run without a model: that is not known."""
+
+    with Store(":memory:") as store:
+        store.add(Episode("e", "m:f", {}, (RUN,)), read=False)
+
+        (row,) = store.rows()
+        assert (row.calls, row.models, row.tokens, row.dollars) == (2, (), 0, None)
+        assert (store.search("the"), store.rows(Filter(model="gpt*"))) == ([], [])
+
+        assert read_up(store) == 1
+        (row,) = store.rows(Filter(model="gpt*"))
+        assert row.tokens > 0
+        assert row.dollars > 0
+        assert store.search("the")
+
+
+def test_two_that_read_at_once_write_it_once(tmp_path):
+    """Whoever is second finds nothing left; many of both are one step each."""
+
+    with Store(tmp_path / "store.db") as one, Store(tmp_path / "store.db") as other:
+        for number in range(120):
+            one.add(replace(episode(), id=f"e{number}"), read=False)
+        first, second = one.catch_up(), other.catch_up()
+        expected = 120 * len(episode().recordings)
+        steps = [next(first), next(second), *first, *second]
+
+        assert sum(steps) == expected == one.file.rows("SELECT count(*) FROM recording")[0][0]
+        assert len([step for step in steps if step]) >= expected // 50
+        assert list(verify(one)) == []
+
+
+def test_what_is_damaged_stays_unread():
+    """The others are read; it is said what is wrong with it."""
+
+    with Store(":memory:") as store:
+        for name in ("a", "b", "c"):
+            run = replace(RUN, output=name)
+            store.add(Episode(name, "m:f", {}, (run,)), read=False)
+        store.file.db.execute("UPDATE recording SET output = '1' WHERE number = 2")
+
+        assert (read_up(store), store.unread(), read_up(store)) == (2, 1, 0)
+        (problem,) = verify(store)
+        assert "of b does not have the content" in problem
+
+
+def test_a_seal_that_somebody_takes_away_is_derived_anew():
+    """What stood there of the recording goes, whatever it was."""
+
+    with Store(":memory:") as store:
+        store.add(Episode("e", "m:f", {}, (RUN,)))
+        before = rows(store)
+        store.file.db.execute("UPDATE recording SET seal = '', tokens = 1")
+        store.file.db.execute("UPDATE call SET sent = 1")
+
+        assert read_up(store) == 1
+        assert rows(store) == before
+
+
+@pytest.fixture
+def home(tmp_path) -> Project:
+    """A project whose store is held by others, until three batches of runs wait."""
+    return Project(tmp_path, surroundings()).write("burst.py", BURST)
+
+
+BURST = """
+import json, os, signal, sqlite3, sys
+import replay
+from replay.episodes.store import Store
+
+reads, add, catch_up = [], Store.add, Store.catch_up
+
+def added(store, episode, *rest, read=True):
+    reads.append(read)
+    return add(store, episode, *rest, read=read)
+
+def caught_up(store):
+    if "killed" in sys.argv and reads:
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield from catch_up(store)
+
+Store.add, Store.catch_up = added, caught_up
+
+Store("episodes/episodes.db").close()
+others = sqlite3.connect("episodes/episodes.db", isolation_level=None)
+others.execute("BEGIN IMMEDIATE")
+for n in range(150):
+    with replay.record_in_background(f"run{n}") as run:
+        run.output = n
+others.execute("COMMIT")
+print(json.dumps([replay.flush_recordings(60), sorted(set(reads)), replay.recording_stats().lost]))
+"""
+
+
+def test_a_service_reads_a_burst_once_nothing_waits(home):
+    """What waits is written first; before the stores are closed, all of it is read."""
+
+    ran = home.run(sys.executable, "burst.py")
+
+    assert json.loads(ran.stdout) == [True, [False, True], {}], ran.stderr
+    with Store(home.root / "episodes/episodes.db", writable=False) as store:
+        assert (len(store.ids()), store.unread()) == (150, 0)
+        assert list(verify(store)) == []
+
+
+def test_what_a_killed_service_left_is_read_by_the_next_who_looks(home):
+    """All of it is there, and nobody who lists or searches hears that it was not read."""
+
+    ran = home.run(sys.executable, "burst.py", "killed")
+    path = home.root / "episodes/episodes.db"
+    with Store(path) as store:
+        left = store.unread()
+        store.add(Episode("agent", "shop:agent", {}, (RUN,)), read=False)
+    listed, found = home.replay("list", "--json"), home.replay("search", "the", "--json")
+
+    assert (ran.returncode, left) == (-signal.SIGKILL, 100), ran.stderr
+    assert [listed.returncode, found.returncode, listed.stderr + found.stderr] == [0, 0, ""]
+    assert len(json.loads(listed.stdout)["episodes"]) == 151
+    with Store(path, writable=False) as store:
+        assert store.unread() == 0
+
+
+def test_what_nobody_here_may_read_is_said(tmp_path):
+    """A shared store is never written: what it lacks stands under the list."""
+
+    with Store(tmp_path / "shared.db") as store:
+        store.add(Episode("e", "m:f", {}, (RUN,)), read=False)
+    home = Project(tmp_path, surroundings())
+    home.write("pyproject.toml", '[tool.replay]\nshared = "shared.db"\n')
+    before = (tmp_path / "shared.db").read_bytes()
+
+    for verb in (["list"], ["search", "the"]):
+        ran = home.replay(*verb)
+        assert "that are not read yet: 1." in ran.stderr, ran.stdout
+    assert (tmp_path / "shared.db").read_bytes() == before
+
+
+def test_an_index_leads_to_what_is_unread(tmp_path):
+    """However many recordings there are, that none is unread is known at once."""
+
+    Store(tmp_path / "store.db").close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as db:
+        sql = "EXPLAIN QUERY PLAN SELECT count(*) FROM recording WHERE seal = ''"
+        ((*_, plan),) = db.execute(sql)
+
+    assert "recording_unread" in plan
