@@ -605,12 +605,15 @@ def test_help_shows_every_verb(project):
 
 
 def test_cassettes_check_reports_every_file(project):
-    """A good one, a damaged one: exit 1, and the reason."""
+    """A good one, a damaged one, and one that is not there: exit 2, and the reasons."""
 
     good = "version: 1\ninteractions: []\n"
     project.write("c/good.yaml", good).write("c/bad.yaml", "version: 1\ninteractions:\n- x: [\n")
-    done = project.replay("cassettes", "check", "c")
+    done = project.replay("cassettes", "check", "c", "missing.yaml")
+    data = project.replay("cassettes", "check", "--json", "c")
 
-    assert done.returncode == 1
-    assert "c/bad.yaml: refused not YAML" in done.stdout
-    assert "1 of 2 files whole; interactions: 0 played, 0 missed." in done.stdout
+    assert (done.returncode, data.returncode) == (2, 2)
+    assert "c/bad.yaml: not read: not YAML" in done.stdout
+    assert "missing.yaml: not read: " in done.stdout
+    assert [bool(json.loads(line)["unread"]) for line in data.stdout.splitlines()] == [True, False]
+    assert "1 of 3 files whole; interactions: 0 played, 0 missed." in done.stdout

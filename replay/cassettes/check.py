@@ -26,7 +26,8 @@ class FileCheck:
     """
     How one file played: numbers of interactions, and a sentence for each that did not.
 
-    *healed* says what was put right on reading, without which it might not have played.
+    *unread* says why the file could not be read at all, *healed* what was put right on reading,
+    without which it might not have played.
     """
 
     path: str
@@ -35,11 +36,12 @@ class FileCheck:
     missed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     healed: tuple[str, ...] = ()
+    unread: str = ""
 
     @property
-    def whole(self) -> bool:
-        """Whether the file was read and everything in it played."""
-        return not self.missed and not self.refused
+    def exit_code(self) -> int:
+        """0 everything in it played, 1 something did not, 2 it could not be read."""
+        return 2 if self.unread else int(bool(self.missed or self.refused))
 
 
 def cassette_paths(paths: list[Path]) -> Iterator[Path]:
@@ -55,12 +57,12 @@ def cassette_paths(paths: list[Path]) -> Iterator[Path]:
 
 
 def check(path: Path) -> FileCheck:
-    """Play the file at *path*; a file that cannot be read is refused with the reason."""
+    """Play the file at *path*."""
     try:
         cassette = read_cassette(path)
     except Damaged as error:
         line = f", in line {error.line}" if error.line else ""
-        return FileCheck(str(path), refused=(f"{error.what}{line}",))
+        return FileCheck(str(path), unread=f"{error.what}{line}")
     missed, refused, played = [], [], 0
     tape = Tape(cassette.interactions, source=str(path), ignore_hosts=())
     with guarded(), using(tape), httpx.Client() as client:

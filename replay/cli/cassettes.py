@@ -28,21 +28,21 @@ def check(paths: tuple[Path, ...], as_json: bool, verbose: bool) -> NoReturn:
     """
     Play every interaction of the cassettes in PATHS back through a real HTTP client.
 
+    Exit codes: 0 all played, 1 something did not, 2 a file could not be read.
+
     \b
       replay cassettes check cassettes
       replay cassettes check -v tests/cassettes/test_refund.yaml
     """
     from replay.cassettes.check import cassette_paths
     from replay.cassettes.check import check as check_file
-    from replay.reports.cassettes import show_checks, show_checks_json
+    from replay.reports.cassettes import show_checks, show_each_json
     from replay.reports.terminal import console
 
     checks = (check_file(path) for path in cassette_paths(list(paths)))
     if as_json:
-        whole = show_checks_json(checks, console())
-    else:
-        whole = show_checks(checks, console(), verbose=verbose)
-    sys.exit(0 if whole else 1)
+        sys.exit(show_each_json(checks, console()))
+    sys.exit(show_checks(checks, console(), verbose=verbose))
 
 
 @cassettes.command("convert")
@@ -92,11 +92,11 @@ def scan(config: Config, paths: tuple[Path, ...], fix: bool, as_json: bool) -> N
     """
     from replay.cassettes.check import cassette_paths
     from replay.cassettes.cleaning import scan as scan_file
-    from replay.reports.cassettes import show_scans, show_scans_json
+    from replay.reports.cassettes import show_each_json, show_scans
     from replay.reports.terminal import console
 
     scans = (scan_file(path, config.redact, fix=fix) for path in cassette_paths(list(paths)))
-    sys.exit((show_scans_json if as_json else show_scans)(scans, console()))
+    sys.exit((show_each_json if as_json else show_scans)(scans, console()))
 
 
 @cassettes.command("adopt")

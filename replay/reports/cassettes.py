@@ -21,22 +21,25 @@ if TYPE_CHECKING:
     from replay.cassettes.conversion import Converted
 
 
-def show_checks_json(checks: Iterable[FileCheck], out: Console) -> bool:
-    """Print one JSON object a file; tell whether all played whole."""
-    every = True
-    for check in checks:
-        every &= check.whole
-        show_json(asdict(check), out, indent=None)
-    return every
+def show_each_json(found: Iterable[FileCheck | FileScan], out: Console) -> int:
+    """Print one JSON object a file; give the exit code."""
+    code = 0
+    for one in found:
+        code = max(code, one.exit_code)
+        show_json(asdict(one), out, indent=None)
+    return code
 
 
-def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = False) -> bool:
-    """Print each file that did not play whole, then the sums; tell whether all did."""
-    files = whole = played = missed = refused = healed = 0
+def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = False) -> int:
+    """Print each file that did not play whole, then the sums; give the exit code."""
+    code = files = whole = played = missed = refused = healed = 0
     for check in checks:
-        files, whole, played = files + 1, whole + check.whole, played + check.played
+        code, files = max(code, check.exit_code), files + 1
+        whole, played = whole + (check.exit_code == 0), played + check.played
         missed, refused = missed + len(check.missed), refused + len(check.refused)
         healed += len(check.healed)
+        if check.unread:
+            out.print(f"{quoted(check.path)}: not read: {quoted(check.unread)}", soft_wrap=True)
         shown = {"missed": check.missed, "refused": check.refused}
         for word, found in (shown | {"healed": check.healed} if verbose else shown).items():
             for reason in found:
@@ -47,7 +50,7 @@ def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = Fa
     if healed:
         where = "each is listed above" if verbose else "-v lists them"
         out.print(f"{healed} flaws in the files were healed on reading; {where}.")
-    return files == whole
+    return code
 
 
 def show_converted(converted: Converted, out: Console) -> None:
@@ -59,15 +62,6 @@ def show_converted(converted: Converted, out: Console) -> None:
     )
     for what in converted.healed:
         out.print(f"  healed {quoted(what)}", soft_wrap=True)
-
-
-def show_scans_json(scans: Iterable[FileScan], out: Console) -> int:
-    """Print one JSON object a file; give the exit code."""
-    code = 0
-    for scan in scans:
-        code = max(code, scan.exit_code)
-        show_json(asdict(scan), out, indent=None)
-    return code
 
 
 def show_scans(scans: Iterable[FileScan], out: Console) -> int:
