@@ -29,6 +29,10 @@ _SHORT = 15
 """Characters of a recording's id that a person is shown; they will do to name it."""
 
 
+_FOLDED = ("entrypoint", "models", "tags")
+"""Columns of a list that take several lines where there is no room."""
+
+
 def show_list(
     rows: Sequence[Summary], incomplete: Iterable[Incomplete], out: Console, *, filtered: bool
 ) -> None:
@@ -36,15 +40,16 @@ def show_list(
     record = "replay record package.module:function --input FILE --id NAME"
     nothing = "No episode is so. All: replay list" if filtered else f"No episodes yet: {record}"
     tenants = any(row.tenant for row in rows)
-    names = ("episode", "entrypoint", "recordings", "calls", "models", "dollars", "tags")
+    names = ("episode", "entrypoint", "runs", "newest", "calls", "models", "dollars", "tags")
     table = Table(*(("tenant",) if tenants else ()), box=None)
     for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name in ("episode", "entrypoint"))
+        table.add_column(name, overflow="fold", no_wrap=name not in _FOLDED)
     for row in rows:
         cells = [
             row.id,
             row.entrypoint or "(none: imported)",
             str(row.recordings),
+            row.started[:10],
             str(row.interactions),
             ", ".join(row.models),
             _dollars(row.dollars),
