@@ -373,6 +373,7 @@ def main(folder: Path, limit: int) -> NoReturn:
         log = logging.FileHandler(work / "debug.log")
         log.addFilter(lambda record: record.name.startswith(_LOUD))
         logging.basicConfig(level=logging.DEBUG, handlers=[log], force=True)
+        logging.getLogger(_LOUD[0]).debug("what is logged comes here: looked at even if it is all")
         bench = Bench(folder, work)
         bench.names = bench.names[: limit or None]
         server = serve(folder)

@@ -245,7 +245,7 @@ def _cassettes(corpus: Path) -> Iterator[Path]:
             yield path
 
 
-def tables(rounds: int, many: int = 10_000) -> Iterator[Table]:
+def tables(rounds: int, many: int = 100_000) -> Iterator[Table]:
     """Measure the store: its size, ingest, look-up among 100 and *many* episodes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
