@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.store import agent_run
+from replay.episodes.deletion import delete, doomed
 from replay.episodes.store import Filter, Store
 from replay.episodes.upkeep import verify
 from replay.model import Episode
@@ -85,31 +86,82 @@ def test_two_that_read_at_once_write_it_once(tmp_path):
         assert list(verify(one)) == []
 
 
-def test_what_is_damaged_stays_unread():
-    """The others are read; it is said what is wrong with it."""
+def three(store):
+    """Put three unread recordings into *store*, each of an episode of its own."""
+    for name in ("a", "b", "c"):
+        store.add(Episode(name, "m:f", {}, (replace(RUN, output=name),)), read=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["output = '1'", "output = CAST(x'22ff22' AS TEXT)", "id = x'00'", "episode = 3"],
+)
+def test_what_is_damaged_stays_unread(change):
+    """The others are read; it is said that it is not what it was."""
 
     with Store(":memory:") as store:
-        for name in ("a", "b", "c"):
-            run = replace(RUN, output=name)
-            store.add(Episode(name, "m:f", {}, (run,)), read=False)
-        store.file.db.execute("UPDATE recording SET output = '1' WHERE number = 2")
+        three(store)
+        store.file.db.execute(f"UPDATE recording SET {change} WHERE number = 2")
 
         assert (read_up(store), store.unread(), read_up(store)) == (2, 1, 0)
-        (problem,) = verify(store)
-        assert "of b does not have the content" in problem
+        assert list(verify(store))
 
 
-def test_a_seal_that_somebody_takes_away_is_derived_anew():
-    """What stood there of the recording goes, whatever it was."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        "recording SET started = '2020-01-01'",
+        "recording SET models = '[\"x\"]'",
+        "recording SET calls = 7",
+        "recording SET tokens = 1",
+        "recording SET dollars = 0",
+        "recording SET seal = ''",
+        "recording SET seal = substr(seal, 2)",
+    ],
+)
+def test_what_stands_beside_the_unread_is_verified(change):
+    """What a listing would show of it; and a seal keeps nothing from being looked at."""
 
     with Store(":memory:") as store:
-        store.add(Episode("e", "m:f", {}, (RUN,)))
-        before = rows(store)
-        store.file.db.execute("UPDATE recording SET seal = '', tokens = 1")
-        store.file.db.execute("UPDATE call SET sent = 1")
+        three(store)
+        store.file.db.execute(f"UPDATE {change} WHERE number = 2")
 
+        (problem,) = verify(store)
+        assert "of b say is not what it was" in problem
+
+
+def test_what_is_put_beside_the_unread_is_found_and_goes():
+    """Nothing is said of a recording before it is read."""
+
+    with Store(":memory:") as read, Store(":memory:") as store:
+        read.add(Episode("e", "m:f", {}, (RUN,)))
+        store.add(Episode("e", "m:f", {}, (RUN,)), read=False)
+        row = 1, 1, "openai", "chat", "gpt-4", "gpt-4", 0, 1, 1, 0, 0.0, ""
+        store.file.db.execute(f"INSERT INTO call VALUES ({', '.join('?' * 12)})", row)
+
+        assert "not what it was" in next(verify(store))
         assert read_up(store) == 1
-        assert rows(store) == before
+        assert rows(store) == rows(read)
+
+
+def test_a_recording_is_not_taken_for_the_one_that_had_its_number(tmp_path):
+    """It was deleted while it was read, and another has come."""
+
+    with Store(tmp_path / "store.db") as reader, Store(tmp_path / "store.db") as other:
+        other.add(Episode("first", "m:f", {}, (RUN,)), read=False)
+        (number,) = reader.file.rows("SELECT number FROM recording")
+
+        def deleted(sql):
+            if sql == "BEGIN IMMEDIATE":
+                delete(other, doomed(other, tmp_path, "first"))
+                other.add(Episode("second", "m:f", {}, (agent_run(3, 1),)), read=False)
+
+        reader.file.db.conn.set_trace_callback(deleted)
+        assert next(reader.catch_up()) == 0
+        reader.file.db.conn.set_trace_callback(None)
+        assert reader.file.rows("SELECT number FROM recording") == [number]
+        assert read_up(reader) == 1
+        assert list(verify(reader)) == []
 
 
 @pytest.fixture
@@ -195,7 +247,7 @@ def test_an_index_leads_to_what_is_unread(tmp_path):
 
     Store(tmp_path / "store.db").close()
     with closing(sqlite3.connect(tmp_path / "store.db")) as db:
-        sql = "EXPLAIN QUERY PLAN SELECT count(*) FROM recording WHERE seal = ''"
+        sql = "EXPLAIN QUERY PLAN SELECT count(*) FROM recording WHERE seal GLOB 'unread *'"
         ((*_, plan),) = db.execute(sql)
 
     assert "recording_unread" in plan

@@ -153,7 +153,7 @@ class Store:
 
     def unread(self) -> int:
         """Count the recordings that `catch_up` would read, of all tenants."""
-        sql = f"SELECT count(*) FROM recording WHERE seal = '{UNREAD}'"  # noqa: S608
+        sql = f"SELECT count(*) FROM recording WHERE seal GLOB '{UNREAD}*'"  # noqa: S608
         return sum(row[0] for row in self.file.rows(sql))
 
     def case(self, episode: str) -> Episode | None:
