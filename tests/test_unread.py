@@ -15,7 +15,7 @@ from bench.store import agent_run
 from replay.episodes.deletion import delete, doomed
 from replay.episodes.store import Filter, Store
 from replay.episodes.upkeep import verify
-from replay.model import Episode
+from replay.model import Episode, Request
 from tests.conftest import Project, surroundings
 from tests.test_bundle import RECORDINGS, episode
 
@@ -144,6 +144,18 @@ def test_what_is_put_beside_the_unread_is_found_and_goes():
         assert rows(store) == rows(read)
 
 
+def test_large_ones_are_read_by_themselves():
+    """So that who has something to write waits for one, and not for fifty."""
+
+    large = replace(RUN.interactions[0], request=Request("POST", "http://x/", (), bytes(1_100_000)))
+    with Store(":memory:") as store:
+        for name in ("a", "b", "c"):
+            run = replace(RUN, interactions=(large,), output=name)
+            store.add(Episode(name, "m:f", {}, (run,)), read=False)
+
+        assert list(store.catch_up()) == [1, 1, 1]
+
+
 def test_a_recording_is_not_taken_for_the_one_that_had_its_number(tmp_path):
     """It was deleted while it was read, and another has come."""
 
@@ -174,16 +186,24 @@ BURST = """
 import json, os, signal, sqlite3, sys
 import replay
 from replay.episodes.store import Store
+from replay.errors import BadName
 
 reads, add, catch_up = [], Store.add, Store.catch_up
 
 def added(store, episode, *rest, read=True):
     reads.append(read)
+    if "busy" in sys.argv and read and len(reads) < 450 and (len(reads) < 151 or store.unread()):
+        with replay.record_in_background(f"run{len(reads)}x"):
+            pass
     return add(store, episode, *rest, read=read)
 
 def caught_up(store):
-    if "killed" in sys.argv and reads:
+    if reads and "killed" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
+    if reads and "moved" in sys.argv:
+        os.rename("episodes", "moved")
+    if reads and "failing" in sys.argv:
+        raise BadName("whatever it is")
     yield from catch_up(store)
 
 Store.add, Store.catch_up = added, caught_up
@@ -208,6 +228,39 @@ def test_a_service_reads_a_burst_once_nothing_waits(home):
     with Store(home.root / "episodes/episodes.db", writable=False) as store:
         assert (len(store.ids()), store.unread()) == (150, 0)
         assert list(verify(store)) == []
+
+
+def test_a_service_that_is_always_busy_reads_a_burst_in_between(home):
+    """There need be no moment at which it has nothing to write."""
+
+    ran = home.run(sys.executable, "burst.py", "busy")
+
+    assert json.loads(ran.stdout)[0] is True, ran.stderr
+    with Store(home.root / "episodes/episodes.db", writable=False) as store:
+        assert store.unread() == 0
+        assert 150 < len(store.ids()) < 400  # the more there are, the longer nothing was read
+
+
+def test_a_store_that_is_moved_away_is_not_begun_anew_to_be_read(home):
+    """It is by who has something to write; what was left unread, the next who looks reads."""
+
+    ran = home.run(sys.executable, "burst.py", "moved")
+
+    assert json.loads(ran.stdout)[::2] == [True, {}], ran.stderr
+    assert not (home.root / "episodes").exists()
+    with Store(home.root / "moved/episodes.db") as store:
+        assert (len(store.ids()), list(verify(store))) == (150, [])
+        assert read_up(store) == 50
+
+
+def test_what_cannot_be_read_costs_nothing_else(home):
+    """It is not tried again and again, and no recording is lost by it."""
+
+    ran = home.run(sys.executable, "burst.py", "failing")
+
+    assert json.loads(ran.stdout)[::2] == [True, {}], ran.stderr
+    with Store(home.root / "episodes/episodes.db") as store:
+        assert read_up(store) == 100
 
 
 def test_what_a_killed_service_left_is_read_by_the_next_who_looks(home):
