@@ -8,10 +8,13 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.store import agent_run
+from replay.cli import main
+from replay.episodes import database, layers
 from replay.episodes.deletion import delete, doomed
 from replay.episodes.store import Filter, Store
 from replay.episodes.upkeep import verify
@@ -278,6 +281,40 @@ def test_what_a_killed_service_left_is_read_by_the_next_who_looks(home):
     assert len(json.loads(listed.stdout)["episodes"]) == 151
     with Store(path, writable=False) as store:
         assert store.unread() == 0
+
+
+def test_a_listing_reads_for_seconds_only(tmp_path, monkeypatch):
+    """However much was left; each goes on where the one before it ended, and says what is left."""
+
+    monkeypatch.setattr(layers, "_PATIENCE", 0.0)
+    monkeypatch.chdir(tmp_path)
+    with Store("episodes/episodes.db") as store:
+        for number in range(120):
+            store.add(replace(episode(), id=f"e{number}", recordings=(RUN,)), read=False)
+        runner = CliRunner()
+
+        for left in (70, 20):
+            listed = runner.invoke(main, ["list", "--json"])
+            assert f"that are not read yet: {left}." in listed.stderr
+            assert len(json.loads(listed.stdout)["episodes"]) == 120
+        assert runner.invoke(main, ["list", "--json"]).stderr == ""
+
+
+def test_a_listing_does_not_wait_for_who_has_the_store(tmp_path, monkeypatch):
+    """What is unread is read another time."""
+
+    monkeypatch.setattr(layers, "_PATIENCE", 0.0)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 1e6)
+    monkeypatch.chdir(tmp_path)
+    with Store("episodes/episodes.db") as store, store.file.writing():
+        store.add(Episode("before", "m:f", {}, (RUN,)), read=False)
+        store.file.db.execute("COMMIT")
+        store.file.db.execute("BEGIN IMMEDIATE")
+        listed = CliRunner().invoke(main, ["list"])
+
+    assert listed.exit_code == 0
+    assert "before" in listed.stdout
+    assert "that are not read yet: 1." in listed.stderr
 
 
 def test_what_nobody_here_may_read_is_said(tmp_path):

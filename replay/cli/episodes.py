@@ -118,11 +118,12 @@ def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: 
 
 
 def _warn_of_unread(store: Store) -> None:
-    """Say what a listing cannot know, where nobody here may write down what it says."""
+    """Say what a listing cannot know: for want of leave to write, of time, or of all its bytes."""
     if count := store.unread():
         click.echo(
             f"Recordings that are not read yet: {count}. Their models, tokens and dollars are not "
-            "known, and they are not searched, until one who may write to the store lists them.",
+            "known, and they are not searched. More are read whenever one lists who may write to "
+            "the store; of what is damaged: replay verify",
             err=True,
         )
 

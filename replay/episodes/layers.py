@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -27,6 +28,9 @@ from replay.errors import (
     UnknownRecording,
 )
 from replay.model import Episode, Recording
+
+_PATIENCE = 3.0
+"""Seconds that one who wants to look waits for the store, and for what is unread to be read."""
 
 
 class Layered(Store):
@@ -147,14 +151,12 @@ def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
     """
     Open the store to be read, under what only the bundles of the project hold.
 
-    Nothing is written but the reading of what a service has left unread, where that can be. With it
-    come the errors of those bundles that cannot be read.
+    Nothing is written but the reading of what a service has left unread, where that can be, and is
+    no matter of more than seconds. With it come the errors of those bundles that cannot be read.
     """
     with open_store(config, writable=False) as store:
         if store.unread():
-            with suppress(Damaged, NoStore), open_local(config, writable=True) as local:
-                for _ in local.catch_up():
-                    pass
+            _catch_up(config)
         fresh = Store(MEMORY, tenant=config.tenant)
         damaged: list[ReplayError] = []
         for path in sorted((config.path(config.episodes) / config.tenant).glob("*.jsonl")):
@@ -166,6 +168,15 @@ def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
                 damaged.append(error)
         with fresh:
             yield Layered(fresh, store), damaged
+
+
+def _catch_up(config: Config) -> None:
+    with suppress(Damaged, NoStore), open_local(config, writable=True) as local:
+        local.file.db.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+        until = time.monotonic() + _PATIENCE
+        for _ in local.catch_up():
+            if time.monotonic() >= until:
+                break
 
 
 def resolve(store: Store, bundles: Path, given: str) -> str:
