@@ -186,7 +186,7 @@ def home(tmp_path) -> Project:
 
 
 BURST = """
-import json, os, signal, sqlite3, sys
+import json, os, signal, sqlite3, sys, time
 import replay
 from replay.episodes.store import Store
 from replay.errors import BadName
@@ -203,6 +203,8 @@ def added(store, episode, *rest, read=True):
 def caught_up(store):
     if reads and "killed" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
+    while reads and "endless" in sys.argv:
+        yield 1
     if reads and "moved" in sys.argv:
         os.rename("episodes", "moved")
     if reads and "failing" in sys.argv:
@@ -218,7 +220,10 @@ for n in range(150):
     with replay.record_in_background(f"run{n}") as run:
         run.output = n
 others.execute("COMMIT")
-print(json.dumps([replay.flush_recordings(60), sorted(set(reads)), replay.recording_stats().lost]))
+while "endless" in sys.argv and replay.recording_stats().waiting:
+    time.sleep(0.01)
+flushed = replay.flush_recordings(2 if "endless" in sys.argv else 60)
+print(json.dumps([flushed, sorted(set(reads)), replay.recording_stats().lost]))
 """
 
 
@@ -242,6 +247,16 @@ def test_a_service_that_is_always_busy_reads_a_burst_in_between(home):
     with Store(home.root / "episodes/episodes.db", writable=False) as store:
         assert store.unread() == 0
         assert 150 < len(store.ids()) < 400  # the more there are, the longer nothing was read
+
+
+def test_what_is_left_to_be_read_is_no_recording_that_is_not_written(home):
+    """The seconds of a flush were enough; what is unread has half of them, however much it is."""
+
+    ran = home.run(sys.executable, "burst.py", "endless")
+
+    assert json.loads(ran.stdout)[::2] == [True, {}], ran.stderr
+    with Store(home.root / "episodes/episodes.db", writable=False) as store:
+        assert (len(store.ids()), store.unread()) == (150, 100)
 
 
 def test_a_store_that_is_moved_away_is_not_begun_anew_to_be_read(home):

@@ -95,6 +95,7 @@ class Writer:
         self._ended: deque[ServiceRun] = deque()
         self._busy = 0
         self._flushing = False
+        self._read_until = 0.0
         self._patience = 0.0
         self._held = 0
         self._recorded = self._passed = 0
@@ -186,17 +187,17 @@ class Writer:
         """
         Write all that has ended and close the stores; tell whether *seconds* were enough.
 
-        By default they are those that the settings give to an exit. What ends later opens the
-        stores again.
+        By default they are those that the settings give to an exit. For half of them what is unread
+        is read. What ends later opens the stores again.
         """
         with self._changed:
             if self._thread is None:
                 return True
+            seconds = self._patience if seconds is None else seconds
             self._flushing = True
+            self._read_until = self._clock() + seconds / 2
             self._changed.notify_all()
-            done = self._changed.wait_for(
-                lambda: not self._flushing, self._patience if seconds is None else seconds
-            )
+            done = self._changed.wait_for(lambda: not self._flushing, seconds)
             untold = dict(self._untold)
             self._untold.clear()
         for kind, count in untold.items():
@@ -257,9 +258,10 @@ class Writer:
                 kept.reading = kept.reading or kept.store.catch_up()
 
     def _may_catch_up(self) -> bool:
-        """Whether something is unread, and no more waits than is written at once."""
-        behind = any(kept.reading for kept in self._stores.values())
-        return behind and len(self._ended) <= _AT_ONCE
+        """Whether something is unread, no more waits than is written at once, and there is time."""
+        if not any(kept.reading for kept in self._stores.values()) or len(self._ended) > _AT_ONCE:
+            return False
+        return not self._flushing or self._clock() < self._read_until
 
     def _catch_up(self) -> None:
         """Read a few of the recordings that were written unread; what fails, another will read."""
