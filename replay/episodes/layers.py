@@ -149,14 +149,11 @@ def open_local(config: Config, *, writable: bool = False) -> Store:
 @contextmanager
 def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
     """
-    Open the store to be read, under what only the bundles of the project hold.
+    Open the store to be read, under what only the bundles of the project hold; writes nothing.
 
-    Nothing is written but the reading of what a service has left unread, where that can be, and is
-    no matter of more than seconds. With it come the errors of those bundles that cannot be read.
+    With it come the errors of those bundles that cannot be read.
     """
     with open_store(config, writable=False) as store:
-        if store.unread():
-            _catch_up(config)
         fresh = Store(MEMORY, tenant=config.tenant)
         damaged: list[ReplayError] = []
         for path in sorted((config.path(config.episodes) / config.tenant).glob("*.jsonl")):
@@ -170,7 +167,8 @@ def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
             yield Layered(fresh, store), damaged
 
 
-def _catch_up(config: Config) -> None:
+def catch_up(config: Config) -> None:
+    """Read what a service has left unread in the project's own store: where it may, for seconds."""
     with suppress(Damaged, NoStore), open_local(config, writable=True) as local:
         local.file.db.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
         until = time.monotonic() + _PATIENCE
