@@ -43,7 +43,7 @@ class Recording(Killed):
         "answered by then is there as incomplete. Recording again works."
     )
     told = (
-        "`replay list`: Incomplete: case, begun … complete interactions are kept, no recording was "
+        "`replay list`: Incomplete: case, begun … complete interactions kept, no recording was "
         "made. To clear it: replay gc"
     )
 

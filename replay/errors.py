@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, dataclass_transform
 
 from replay.contrast import difference_lines
 from replay.visible import inline, uncommanding, visible
+from replay.wording import counted
 
 if TYPE_CHECKING:
     from replay.model import Closest, Difference
@@ -114,8 +115,8 @@ class BudgetSpent(ReplayStop):
     def __str__(self) -> str:
         spent = f"${self.spent}" if self.is_known else "an amount that is not known"
         return (
-            f"After {self.calls} calls, {spent} of ${self.budget} is spent; no further one is sent."
-            "\nNo recording was made. To allow more: --budget DOLLARS"
+            f"After {counted(self.calls, 'call')}, {spent} of ${self.budget} is spent; no further "
+            "one is sent.\nNo recording was made. To allow more: --budget DOLLARS"
         )
 
 

@@ -105,7 +105,7 @@ def test_the_command_asks(tmp_path):
     done = project.replay("delete", "e0001", "--yes")
 
     assert (asked.returncode, "--yes" in asked.stderr, there) == (2, True, True)
-    assert tried.stdout == f"e0001: 1 recordings, 1 calls and {bundle}\n"
+    assert tried.stdout == f"e0001: 1 recording, 1 call and {bundle}\n"
     assert done.stdout.splitlines()[1:] == [
         "Deleted e0001",
         "The room that they took in the store is given back by: replay gc",

@@ -306,7 +306,7 @@ def test_check_counts_what_it_healed(path):
         for option in ([], ["-v"], ["--json"])
     )
 
-    assert plain.output.endswith("1 flaws in the files were healed on reading; -v lists them.\n")
+    assert plain.output.endswith("Healed on reading: 1 flaw in the files; -v lists them.\n")
     assert f"{path}: healed {said}\n" in verbose.output
     assert json.loads(data.output)["healed"] == [said]
 
@@ -442,7 +442,7 @@ def test_the_command_converts_and_overwrites_nothing(tmp_path):
     )
 
     assert first.output == (
-        f"{tmp_path}/x.yaml: 1 interactions, from a vcrpy v1 cassette\n"
+        f"{tmp_path}/x.yaml: 1 interaction, from a vcrpy v1 cassette\n"
         "  healed #1: content-length was 99, the body has 16 bytes\n"
     )
     assert (first.exit_code, second.exit_code, third.exit_code) == (0, 2, 0)

@@ -98,7 +98,7 @@ def test_budget_stops(project):
     record(project)
     done = further(project, "--budget", "0.000001")
 
-    assert (done.returncode, "After 1 calls, $0.0" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "After 1 call, $0.0" in done.stderr) == (1, True), done.stderr
     assert len(recordings(project)) == 1
 
 

@@ -23,6 +23,7 @@ CORE = (
     "instants",
     "spelling",
     "visible",
+    "wording",
 )
 LAYERS = (
     *CORE,

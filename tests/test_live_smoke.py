@@ -150,14 +150,14 @@ def test_another_shape_fails_and_nothing_is_written(live, provider):
     assert "Nothing was written. If the change is good: pytest 'test_it.py::test_all'" in (
         done.stdout
     )
-    assert "1 calls, $0.0000; not priced: gpt-4o-2024-08-06" in done.stdout
+    assert "1 call, $0.0000; not priced: gpt-4o-2024-08-06" in done.stdout
     assert (done.returncode, kept(live)) == (1, before)
 
 
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"TEST_MAX_CALLS": "1"}, "1 calls spent, 1 allowed"),
+        ({"TEST_MAX_CALLS": "1"}, "1 call spent, 1 allowed"),
         ({"TEST_MAX_DOLLARS": "0.01"}, "$0.0125 spent, $0.01 allowed"),
     ],
 )

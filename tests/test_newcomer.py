@@ -175,7 +175,7 @@ def test_what_several_recordings_say_is_found_once(tmp_path):
     project = project_of(tmp_path, [Episode("e", "m:f", {}, tuple(said))])
     shown, given = project.replay("search", "hello"), project.replay("search", "hello", "--json")
 
-    assert shown.stdout.splitlines() == ["e", "  #1 user: [hello]", "1 messages in 1 episodes."]
+    assert shown.stdout.splitlines() == ["e", "  #1 user: [hello]", "1 message in 1 episode."]
     assert len({json.loads(line)["recording"] for line in given.stdout.splitlines()}) == 2
 
 

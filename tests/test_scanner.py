@@ -268,7 +268,7 @@ def test_scan_reports_and_changes_nothing(tmp_path):
         f"{path}: #1 request, body, input: home",
         f"{path}: #1 response, header set-cookie: cookie",
         f"{path}: #1 response, body, byte 6: openai-key",
-        "6 secrets in 1 of 1 files; 0 files fixed.",
+        "6 secrets in 1 of 1 file; 0 fixed.",
         "Replace them by placeholders: the same command with --fix",
     ]
     assert done.exit_code == 1
@@ -288,10 +288,10 @@ def test_fix_changes_the_secrets_and_nothing_else(tmp_path):
         .replace(COOKIE, "<secret:cookie:3>")
     )
 
-    assert done.output.splitlines()[-1] == "6 secrets in 1 of 1 files; 1 files fixed."
+    assert done.output.splitlines()[-1] == "6 secrets in 1 of 1 file; 1 fixed."
     assert done.exit_code == 0
     assert path.read_text() == expected
-    assert command(path).output == "0 secrets in 0 of 1 files; 0 files fixed.\n"
+    assert command(path).output == "0 secrets in 0 of 1 file; 0 fixed.\n"
     assert command(path).exit_code == 0
 
 
@@ -303,7 +303,7 @@ def test_fixed_cassettes_still_play(tmp_path):
     command("--fix", path)
     done = CliRunner().invoke(main, ["cassettes", "check", str(path)])
 
-    assert done.output.startswith("1 of 1 files whole; interactions: 2 played, 0 missed.\n")
+    assert done.output.startswith("1 of 1 file whole; interactions: 2 played, 0 missed.\n")
 
 
 def test_clean_files_are_not_touched(tmp_path):

@@ -386,7 +386,7 @@ def test_verbs_take_files_of_any_kind(project):
     back = project.replay("import", "out/calls.har", "--id", "again")
 
     assert (put.returncode, out.returncode, ran.returncode, back.returncode) == (2, 0, 2, 0)
-    assert "calls: 1 new recordings, from a request log" in put.stdout
+    assert "calls: 1 new recording, from a request log" in put.stdout
     assert "broken.har: a HAR file that is broken" in put.stderr
     assert "(none: imported)" in listed.stdout
     assert "calls was imported" in ran.stderr

@@ -305,7 +305,7 @@ def test_upkeep_from_the_command_line(project):
 
     assert [d.returncode for d in done] == [0] * len(done), [d.stderr for d in done]
     assert [d.stdout.splitlines()[0] for d in done[:4]] == [
-        "e: 1 new recordings, from a bundle",
+        "e: 1 new recording, from a bundle",
         "e: nightly, flaky",
         "e: nightly",
         f"{project.root}/episodes/episodes.db: everything is what it was.",

@@ -11,6 +11,7 @@ import click
 from replay.cli.context import complete_episode, filter_of, filtered
 from replay.config import Config
 from replay.errors import ReplayError, shown
+from replay.wording import counted
 
 if TYPE_CHECKING:
     from replay.episodes.store import Store
@@ -183,7 +184,8 @@ def import_(config: Config, files: tuple[Path, ...], name: str) -> NoReturn:
                 refused = 2
                 click.echo(shown(error), err=True)
             else:
-                click.echo(f"{done.episode.id}: {done.new} new recordings, from a {done.form}")
+                new = counted(done.new, "new recording")
+                click.echo(f"{done.episode.id}: {new}, from a {done.form}")
     sys.exit(refused)
 
 

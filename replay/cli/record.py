@@ -18,6 +18,7 @@ from replay.config import Config
 from replay.errors import ReplayStop, UnknownRecording
 from replay.model import Episode, Manifest
 from replay.visible import inline
+from replay.wording import counted
 
 if TYPE_CHECKING:
     from replay.engine.live import Recorded
@@ -178,7 +179,7 @@ def _parameter(text: str) -> tuple[str, Any]:
 def _say_recorded(done: Recorded) -> None:
     from replay.cassettes.guard import not_recorded
 
-    click.echo(f"Recorded {done.episode}: {done.calls} calls, as {done.bundle}")
+    click.echo(f"Recorded {done.episode}: {counted(done.calls, 'call')}, as {done.bundle}")
     for address in done.unrecorded:
         click.echo(f"Warning: {not_recorded(address)}", err=True)
 

@@ -10,6 +10,7 @@ import click
 
 from replay.cli.context import agree, complete_episode
 from replay.config import Config
+from replay.wording import counted
 
 
 @click.command("verify")
@@ -149,7 +150,8 @@ def merge(config: Config, others: tuple[Path, ...]) -> NoReturn:
     with open_local(config, writable=True) as store:
         for path in others:
             done = add(store, path)
-            click.echo(f"{path}: {done.recordings} new recordings in {done.episodes} episodes")
+            new = counted(done.recordings, "new recording")
+            click.echo(f"{path}: {new} in {counted(done.episodes, 'episode')}")
             for why in done.refused:
                 click.echo(why, err=True)
             refused += len(done.refused)

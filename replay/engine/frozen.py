@@ -12,6 +12,7 @@ from replay.canonical import content_hash, parsed_json
 from replay.engine.replayer import Moved, Replay
 from replay.errors import Damaged
 from replay.model import Difference, Json, Kind, Manifest, Outcome
+from replay.wording import counted
 
 _MAY_MOVE = frozenset(("prompt", "tools"))
 
@@ -82,7 +83,7 @@ def judged(replay: Replay, acknowledged: Acknowledged) -> Replay:
             return _diverged(replay, item, f"Its {what} changed; only prompts and tools may move.")
     open_ones = [item for item in replay.moved if not acknowledged.covers(replay.episode, item)]
     if open_ones:
-        count = f"{len(open_ones)} of {replay.recorded} requests moved"
+        count = f"{len(open_ones)} of {counted(replay.recorded, 'request')} moved"
         detail = f"{count}; the output stays as it was. If that is good: --acknowledge"
         return _diverged(replay, open_ones[0], detail)
     return replace(replay, outcome=Outcome(Kind.EQUIVALENT))

@@ -32,6 +32,7 @@ from replay.golden.rules import Rule, Rules
 from replay.golden.stem import stem_of
 from replay.golden.writing import Update, Write, may_write, settle
 from replay.model import Interaction
+from replay.wording import counted
 
 
 class Transcript(str):
@@ -231,8 +232,8 @@ def _told(shown: Path, result: AssertionResult) -> list[str]:
     was = read_golden(shown, str(result.recalled_data))
     now = read_golden(shown, str(result.asserted_data))
     found = value_differences(was, now)
-    fields = "1 field differs" if len(found) == 1 else f"{len(found)} fields differ"
-    return [f"{shown}: {fields}", *difference_lines(found, "now", was="approved")]
+    differ = f"{counted(len(found), 'field')} {'differs' if len(found) == 1 else 'differ'}"
+    return [f"{shown}: {differ}", *difference_lines(found, "now", was="approved")]
 
 
 def _heard(tape: Tape) -> Sequence[Interaction]:

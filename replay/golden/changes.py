@@ -23,6 +23,7 @@ from replay.golden.rules import Rules
 from replay.llm.calls import read_calls
 from replay.llm.prices import total
 from replay.model import Difference, Episode, Interaction, Json, Recording, Response
+from replay.wording import counted
 
 CALL = "call"
 """What differs where a call was added, or is gone."""
@@ -203,8 +204,8 @@ def _recorded(path: Path, kind: str, was: _Side | None, now: _Side | None, rules
     spent_was, spent_now = (_spent(side) if side else None for side in (was, now))
     if was is None or now is None:
         drift = Drift.NEW if was is None else Drift.GONE
-        calls = len((now or was or _Side()).interactions)
-        return Change(path, stem, kind, (drift,), (), spent_was, spent_now, note=f"{calls} calls")
+        calls = counted(len((now or was or _Side()).interactions), "call")
+        return Change(path, stem, kind, (drift,), (), spent_was, spent_now, note=calls)
     steps = (*_steps(was, now, rules), *_output_steps(was, now, rules))
     drifts = tuple(dict.fromkeys(step.drift for step in steps))
     return Change(path, stem, kind, drifts, steps, spent_was, spent_now)

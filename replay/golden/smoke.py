@@ -18,6 +18,7 @@ from replay.golden.staging import Stage, forcing
 from replay.llm.calls import read_call
 from replay.llm.prices import dollars
 from replay.model import Interaction, Request
+from replay.wording import counted
 
 
 class Budget:
@@ -48,7 +49,7 @@ class Budget:
             what = str(request)
             if self.calls >= self._max_calls:
                 limit = str(self._max_calls)
-                self.broken = OverBudget(what, f"{self.calls} calls", "max_calls", limit)
+                self.broken = OverBudget(what, counted(self.calls, "call"), "max_calls", limit)
             elif self.dollars >= self._max_dollars:
                 spent, limit = f"${self.dollars:.4f}", f"${self._max_dollars}"
                 self.broken = OverBudget(what, spent, "max_dollars", limit)
@@ -70,7 +71,7 @@ class Budget:
 
     def __str__(self) -> str:
         unknown = f"; not priced: {', '.join(sorted(self.unpriced))}"
-        spent = f"{self.calls} calls, ${self.dollars:.4f}"
+        spent = f"{counted(self.calls, 'call')}, ${self.dollars:.4f}"
         return spent + (unknown if self.unpriced else "")
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from replay.llm.calls import read_calls
 from replay.llm.prices import dollars
 from replay.model import Interaction
+from replay.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Estimate:
         return f"{self.tokens:,} tokens, {price}"
 
     def __str__(self) -> str:
-        return f"{self.calls} calls, {self.amount}"
+        return f"{counted(self.calls, 'call')}, {self.amount}"
 
 
 def estimate(interactions: Iterable[Interaction], model: str = "") -> Estimate:

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from replay.contrast import difference_lines
 from replay.reports.terminal import quoted, show_json
+from replay.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,19 +45,20 @@ def show_checks(checks: Iterable[FileCheck], out: Console, *, verbose: bool = Fa
         for word, found in (shown | {"healed": check.healed} if verbose else shown).items():
             for reason in found:
                 out.print(f"{quoted(check.path)}: {word} {quoted(reason)}", soft_wrap=True)
-    out.print(f"{whole} of {files} files whole; interactions: {played} played, {missed} missed.")
+    interactions = f"interactions: {played:,} played, {missed:,} missed"
+    out.print(f"{whole:,} of {counted(files, 'file')} whole; {interactions}.")
     if refused:
         out.print(f"{refused} refused, each with the reason above.")
     if healed:
         where = "each is listed above" if verbose else "-v lists them"
-        out.print(f"{healed} flaws in the files were healed on reading; {where}.")
+        out.print(f"Healed on reading: {counted(healed, 'flaw')} in the files; {where}.")
     return code
 
 
 def show_converted(converted: Converted, out: Console) -> None:
     """Print where a converted cassette lies, and what it was."""
     out.print(
-        f"{quoted(converted.path)}: {converted.interactions} interactions, "
+        f"{quoted(converted.path)}: {counted(converted.interactions, 'interaction')}, "
         f"from a {converted.form} cassette",
         soft_wrap=True,
     )
@@ -75,7 +77,9 @@ def show_scans(scans: Iterable[FileScan], out: Console) -> int:
             out.print(quoted(f"{scan.path}: {finding}"), soft_wrap=True)
         if scan.unread:
             out.print(quoted(f"{scan.path}: not all of it: {scan.unread}"), soft_wrap=True)
-    out.print(f"{secrets} secrets in {holding} of {files} files; {fixed} files fixed.")
+    out.print(
+        f"{counted(secrets, 'secret')} in {holding} of {counted(files, 'file')}; {fixed} fixed."
+    )
     if holding > fixed:
         out.print("Replace them by placeholders: the same command with --fix")
     return code

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from replay.drift.gates import Passage
 from replay.drift.report import Report
 from replay.visible import visible
+from replay.wording import counted
 
 LIMIT = 60_000
 """Characters; GitHub refuses comments of more than 65,536."""
@@ -31,7 +32,8 @@ def drift_markdown(report: Report, passed: Iterable[Passage] = (), limit: int = 
 def _lines(report: Report, passed: Iterable[Passage]) -> Iterator[str]:
     yield f"### Drift: {report.verdict}"
     yield ""
-    yield f"From {_text(report.old)} to {_text(report.new)}, {len(report.rows)} runs compared."
+    runs = counted(len(report.rows), "run")
+    yield f"From {_text(report.old)} to {_text(report.new)}, {runs} compared."
     yield ""
     yield "| side | verdict |"
     yield "| --- | --- |"

@@ -12,6 +12,7 @@ from replay.drift.noise import Estimate
 from replay.drift.report import Measured, Report
 from replay.drift.verdicts import Verdict
 from replay.reports.terminal import quoted
+from replay.wording import counted
 
 _FINDINGS = 10
 _RUNS = 3
@@ -32,7 +33,7 @@ def show_drift(report: Report, passed: Iterable[Passage], out: Console) -> None:
     out.print(f"{said} from {quoted(report.old)} to {quoted(report.new)}", soft_wrap=True)
     sides = (f"{side}: [{_STYLES[v]}]{v}[/]" for side, v in report.sides.items())
     differing = sum(bool(sum(row.counts.values())) for row in report.rows)
-    out.print(f"{' · '.join(sides)} · {differing} of {len(report.rows)} runs differ\n")
+    out.print(f"{' · '.join(sides)} · {differing} of {counted(len(report.rows), 'run')} differ\n")
     if report.findings:
         out.print(_findings(report))
     if report.measures:

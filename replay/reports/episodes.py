@@ -18,6 +18,7 @@ from replay.llm.transcript import transcript
 from replay.model import Episode, Manifest, Recording
 from replay.reports.terminal import AS_IT_IS, quoted, show_json
 from replay.visible import inline
+from replay.wording import counted
 
 if TYPE_CHECKING:
     from replay.episodes.deletion import Doomed
@@ -58,10 +59,10 @@ def show_list(
         table.add_row(*map(quoted, [row.tenant, *cells] if tenants else cells))
     out.print(table if rows else nothing)
     for item in incomplete:
+        kept = counted(len(item.interactions), "complete interaction")
         out.print(
             f"\nIncomplete: {quoted(item.episode)}, begun {item.started} by process {item.pid}: "
-            f"{len(item.interactions)} complete interactions are kept, no recording was made. "
-            "To clear it: replay gc"
+            f"{kept} kept, no recording was made. To clear it: replay gc"
         )
 
 
@@ -87,7 +88,7 @@ def show_episode(episode: Episode, recording: Recording, out: Console) -> None:
         mark = "*" if item is recording else " "
         outcome = f"raised {item.failure.kind}" if item.failure else "returned"
         line = f"{mark} recording {number} {recording_id(item)[:_SHORT]} {item.manifest.clock}"
-        out.print(f"{line} {outcome}, {len(item.interactions)} calls", **AS_IT_IS)
+        out.print(f"{line} {outcome}, {counted(len(item.interactions), 'call')}", **AS_IT_IS)
     out.print()
     for name, value in _digest(recording.manifest).items():
         out.print(f"{name:<9} {value}", **AS_IT_IS)
@@ -138,7 +139,8 @@ def show_hits(hits: Sequence[Hit], out: Console) -> None:
         out.print(f"[bold]{quoted(episode)}[/]")
         for line in lines:
             out.print(line, **AS_IT_IS)
-    out.print(f"{sum(map(len, found.values()))} messages in {len(found)} episodes.")
+    messages = counted(sum(map(len, found.values())), "message")
+    out.print(f"{messages} in {counted(len(found), 'episode')}.")
 
 
 def show_hits_json(hits: Iterable[Hit], out: Console) -> None:
@@ -162,7 +164,8 @@ def show_problems(path: str, problems: Sequence[str], out: Console, *, as_json: 
 
 def doomed_line(doomed: Doomed) -> str:
     """Say what goes with an episode."""
-    parts = [f"{doomed.recordings} recordings, {doomed.calls} calls"] if doomed.recordings else []
+    calls, recordings = counted(doomed.calls, "call"), counted(doomed.recordings, "recording")
+    parts = [f"{recordings}, {calls}"] if doomed.recordings else []
     parts += [str(doomed.bundle)] if doomed.bundle else []
     return f"{doomed.episode}: {' and '.join(parts) or 'no recording'}"
 
@@ -171,8 +174,9 @@ def garbage_line(garbage: Garbage, *, dry_run: bool) -> str:
     """Say what was cleared, or would be."""
     would = "Would clear" if dry_run else "Cleared"
     return (
-        f"{would} {garbage.attempts} incomplete recordings, {garbage.contents} bodies, "
-        f"{garbage.texts} texts: {garbage.freed:,} bytes."
+        f"{would} {counted(garbage.attempts, 'incomplete recording')}, "
+        f"{counted(garbage.contents, 'body')}, {counted(garbage.texts, 'text')}: "
+        f"{counted(garbage.freed, 'byte')}."
     )
 
 
@@ -189,7 +193,7 @@ def _digest(manifest: Manifest) -> dict[str, str]:
         "prompts": manifest.prompts or "none",
         "tools": manifest.tools or "none",
         "code": revision + (", with changes" if manifest.code_dirty else ""),
-        "python": f"{manifest.python or 'unknown'}, {len(manifest.packages)} packages",
+        "python": f"{manifest.python or 'unknown'}, {counted(len(manifest.packages), 'package')}",
         "recorder": manifest.recorder,
     }
 

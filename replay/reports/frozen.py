@@ -14,6 +14,7 @@ from replay.engine.frozen import Held
 from replay.engine.replayer import Replay
 from replay.reports.result import result_json, show_replay
 from replay.reports.terminal import AS_IT_IS
+from replay.wording import counted
 
 
 def show_frozen(replay: Replay, held: Sequence[Held], out: Console, as_json: bool) -> None:
@@ -41,4 +42,4 @@ def _same(held: Sequence[Held]) -> str:
     names = [line.name for line in held if line.how == "same"]
     told = [name for name in names if not name.startswith("package ")]
     packages = len(names) - len(told)
-    return ", ".join([*told, *([f"{packages} packages"] if packages else [])]) or "nothing"
+    return ", ".join([*told, *([counted(packages, "package")] if packages else [])]) or "nothing"
