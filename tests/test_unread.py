@@ -16,6 +16,7 @@ from bench.store import agent_run
 from replay.cli import main
 from replay.episodes import database, layers
 from replay.episodes.deletion import delete, doomed
+from replay.episodes.rows import IS_UNREAD
 from replay.episodes.store import Filter, Store
 from replay.episodes.upkeep import verify
 from replay.model import Episode, Request
@@ -352,7 +353,7 @@ def test_an_index_leads_to_what_is_unread(tmp_path):
 
     Store(tmp_path / "store.db").close()
     with closing(sqlite3.connect(tmp_path / "store.db")) as db:
-        sql = "EXPLAIN QUERY PLAN SELECT count(*) FROM recording WHERE seal GLOB 'unread *'"
+        sql = f"EXPLAIN QUERY PLAN SELECT count(*) FROM recording WHERE {IS_UNREAD}"
         ((*_, plan),) = db.execute(sql)
 
     assert "recording_unread" in plan

@@ -33,13 +33,15 @@ _NO_ANSWER = (None, None, None, None)
 HEAD = "started, models, calls, tokens, dollars"
 """Those columns of a recording that are derived from it, and sealed."""
 
-
-UNREAD = "unread "
+_UNREAD = "unread "
 """
 What the seal of a recording begins with whose calls are not read.
 
 It is whole; the views lack what they say.
 """
+
+IS_UNREAD = f"seal GLOB '{_UNREAD}*'"
+"""By which SQLite finds such recordings: word for word as in `schema`, which has an index of it."""
 
 _AT_ONCE = 50
 _BYTES_AT_ONCE = 1_000_000
@@ -109,7 +111,7 @@ def catch_up(file: File) -> Iterator[int]:
     What is damaged stays unread: `verify` says where.
     """
     last = 0
-    while some := file.rows(_UNREAD, last, _AT_ONCE):
+    while some := file.rows(_NEXT, last, _AT_ONCE):
         read: list[_Read] = []
         size = 0
         for (last,) in some:
@@ -121,10 +123,7 @@ def catch_up(file: File) -> Iterator[int]:
         yield _write_read(file, read) if read else 0
 
 
-_UNREAD = (
-    f"SELECT number FROM recording WHERE seal GLOB '{UNREAD}*' "  # noqa: S608 - our own
-    "AND number > ? ORDER BY number LIMIT ?"
-)
+_NEXT = f"SELECT number FROM recording WHERE {IS_UNREAD} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +276,7 @@ def seal(episode: int, recording: str, head: Sequence[Any], found: Said | None) 
     """Hash what a recording's name does not cover: whose it is, and what its calls say, if read."""
     known = [episode, recording, list(head)]
     if found is None:
-        return UNREAD + content_hash(known)
+        return _UNREAD + content_hash(known)
     return content_hash([*known, [found.calls, found.messages, found.tool_calls]])
 
 
