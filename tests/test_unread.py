@@ -187,12 +187,13 @@ def home(tmp_path) -> Project:
 
 
 BURST = """
-import json, os, signal, sqlite3, sys, time
+import json, os, signal, sqlite3, sys, threading, time
 import replay
 from replay.episodes.store import Store
 from replay.errors import BadName
 
 reads, add, catch_up = [], Store.add, Store.catch_up
+opened = threading.Event()
 
 def added(store, episode, *rest, read=True):
     reads.append(read)
@@ -202,6 +203,10 @@ def added(store, episode, *rest, read=True):
     return add(store, episode, *rest, read=read)
 
 def caught_up(store):
+    opened.set()
+    return read_on(store)
+
+def read_on(store):
     if reads and "killed" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
     while reads and "endless" in sys.argv:
@@ -220,6 +225,7 @@ others.execute("BEGIN IMMEDIATE")
 for n in range(150):
     with replay.record_in_background(f"run{n}") as run:
         run.output = n
+    opened.wait(60)  # the thread has taken the first run, and no other
 others.execute("COMMIT")
 while "endless" in sys.argv and replay.recording_stats().waiting:
     time.sleep(0.01)
