@@ -56,9 +56,9 @@ def list_(config: Config, /, as_json: bool, **options: Any) -> None:
     from replay.reports.terminal import console
 
     with reading(config) as (store, damaged):
+        _catch_up(config, store)
         wanted = filter_of(options)
         rows, incomplete = store.summaries(wanted), store.incomplete()
-        _warn_of_unread(store)
     if as_json:
         show_list_json(rows, incomplete, console())
     else:
@@ -110,20 +110,25 @@ def search(config: Config, /, words: tuple[str, ...], as_json: bool, **options: 
     from replay.reports.terminal import console
 
     with reading(config) as (store, damaged):
+        _catch_up(config, store)
         hits = store.search(" ".join(words), filter_of(options))
-        _warn_of_unread(store)
     for error in damaged:
         click.echo(shown(error), err=True)
     (show_hits_json if as_json else show_hits)(hits, console())
     sys.exit(2 if damaged else 0 if hits else 1)
 
 
-def _warn_of_unread(store: Store) -> None:
-    """Say what a listing cannot know, where nobody here may write down what it says."""
+def _catch_up(config: Config, store: Store) -> None:
+    """Have what is unread read; say what stays so for want of leave to write, of time, of bytes."""
+    from replay.episodes.layers import catch_up
+
+    if store.unread():
+        catch_up(config)
     if count := store.unread():
         click.echo(
             f"Recordings that are not read yet: {count}. Their models, tokens and dollars are not "
-            "known, and they are not searched, until one who may write to the store lists them.",
+            "known, and they are not searched. More are read whenever one lists who may write to "
+            "the store; of what is damaged: replay verify",
             err=True,
         )
 

@@ -95,6 +95,7 @@ class Writer:
         self._ended: deque[ServiceRun] = deque()
         self._busy = 0
         self._flushing = False
+        self._read_until = 0.0
         self._patience = 0.0
         self._held = 0
         self._recorded = self._passed = 0
@@ -186,17 +187,17 @@ class Writer:
         """
         Write all that has ended and close the stores; tell whether *seconds* were enough.
 
-        By default they are those that the settings give to an exit. What ends later opens the
-        stores again.
+        By default they are those that the settings give to an exit. For half of them what is unread
+        is read. What ends later opens the stores again.
         """
         with self._changed:
             if self._thread is None:
                 return True
+            seconds = self._patience if seconds is None else seconds
             self._flushing = True
+            self._read_until = self._clock() + seconds / 2
             self._changed.notify_all()
-            done = self._changed.wait_for(
-                lambda: not self._flushing, self._patience if seconds is None else seconds
-            )
+            done = self._changed.wait_for(lambda: not self._flushing, seconds)
             untold = dict(self._untold)
             self._untold.clear()
         for kind, count in untold.items():
@@ -222,7 +223,7 @@ class Writer:
         while True:
             with self._changed:
                 idle = not self._ended
-                patience = 0.0 if self._is_behind() else _JOURNAL_SECONDS
+                patience = 0.0 if self._may_catch_up() else _JOURNAL_SECONDS
                 self._changed.wait_for(lambda: self._ended or self._flushing, patience)
             if idle and not self._flushing:
                 time.sleep(_GRACE_SECONDS)
@@ -232,9 +233,9 @@ class Writer:
                 in_time = not self._ended
             if runs:
                 self._write(runs, read=in_time)
-            elif self._is_behind():
+            if in_time and self._may_catch_up():
                 self._catch_up()
-            elif self._flushing:
+            elif not runs and self._flushing:
                 self._close()
             if self._clock() - journaled >= _JOURNAL_SECONDS:
                 journaled = self._clock()
@@ -253,17 +254,22 @@ class Writer:
             for run in some:
                 alone = partial(run.write, read=read)
                 self._wrote(run, None if together else self._attempt(place, alone))
-            if not read and place in self._stores:
-                self._stores[place].is_behind = True
+            if not read and (kept := self._stores.get(place)):
+                kept.reading = kept.reading or kept.store.catch_up()
 
-    def _is_behind(self) -> bool:
-        return any(kept.is_behind for kept in self._stores.values())
+    def _may_catch_up(self) -> bool:
+        """Whether something is unread, no more waits than is written at once, and there is time."""
+        if not any(kept.reading for kept in self._stores.values()) or len(self._ended) > _AT_ONCE:
+            return False
+        return not self._flushing or self._clock() < self._read_until
 
     def _catch_up(self) -> None:
         """Read a few of the recordings that were written unread; what fails, another will read."""
         for place, kept in list(self._stores.items()):
-            if kept.is_behind and self._attempt(place, kept.catch_up):
-                kept.is_behind = False
+            if kept.file != _file(place[0]):
+                self._let_go(place)  # a new one is begun by who has something to write
+            elif kept.reading:
+                self._attempt(place, kept.catch_up)
 
     def _wrote(self, run: ServiceRun, error: tuple[Loss, str] | None) -> None:
         with self._changed:
@@ -327,18 +333,21 @@ def _write(store: Store, runs: list[ServiceRun], *, read: bool) -> None:
 
 @dataclass(slots=True)
 class _Kept:
-    """An open store, which file it is, and the reading of what is there unread."""
+    """
+    An open store, which file it is, and the *reading* of what is there unread, until that is done.
+
+    At first, another process may have left some.
+    """
 
     store: Store
     file: tuple[int, int] | None
-    reading: Iterator[int]
-    is_behind: bool = True  # another process may have left some
+    reading: Iterator[int] | None
 
     def catch_up(self, _store: Store) -> None:
-        """Read some more."""
-        if next(self.reading, None) is None:
-            self.reading = self.store.catch_up()
-            self.is_behind = False
+        """Read some more; not again, where that fails."""
+        reading, self.reading = self.reading, None
+        if reading and next(reading, None) is not None:
+            self.reading = reading
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -27,6 +28,9 @@ from replay.errors import (
     UnknownRecording,
 )
 from replay.model import Episode, Recording
+
+_PATIENCE = 3.0
+"""Seconds that one who wants to look waits for the store, and for what is unread to be read."""
 
 
 class Layered(Store):
@@ -145,16 +149,11 @@ def open_local(config: Config, *, writable: bool = False) -> Store:
 @contextmanager
 def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
     """
-    Open the store to be read, under what only the bundles of the project hold.
+    Open the store to be read, under what only the bundles of the project hold; writes nothing.
 
-    Nothing is written but the reading of what a service has left unread, where that can be. With it
-    come the errors of those bundles that cannot be read.
+    With it come the errors of those bundles that cannot be read.
     """
     with open_store(config, writable=False) as store:
-        if store.unread():
-            with suppress(Damaged, NoStore), open_local(config, writable=True) as local:
-                for _ in local.catch_up():
-                    pass
         fresh = Store(MEMORY, tenant=config.tenant)
         damaged: list[ReplayError] = []
         for path in sorted((config.path(config.episodes) / config.tenant).glob("*.jsonl")):
@@ -166,6 +165,16 @@ def reading(config: Config) -> Iterator[tuple[Store, list[ReplayError]]]:
                 damaged.append(error)
         with fresh:
             yield Layered(fresh, store), damaged
+
+
+def catch_up(config: Config) -> None:
+    """Read what a service has left unread in the project's own store: where it may, for seconds."""
+    with suppress(Damaged, NoStore), open_local(config, writable=True) as local:
+        local.file.db.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+        until = time.monotonic() + _PATIENCE
+        for _ in local.catch_up():
+            if time.monotonic() >= until:
+                break
 
 
 def resolve(store: Store, bundles: Path, given: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from replay.canonical import content_hash, members, parsed_json
@@ -33,12 +33,23 @@ _NO_ANSWER = (None, None, None, None)
 HEAD = "started, models, calls, tokens, dollars"
 """Those columns of a recording that are derived from it, and sealed."""
 
+_UNREAD = "unread "
+"""
+What the seal of a recording begins with whose calls are not read.
 
-UNREAD = ""
-"""The seal of a recording whose calls are not read: it is whole, the views lack what they say."""
+It is whole; the views lack what they say.
+"""
+
+IS_UNREAD = f"seal GLOB '{_UNREAD}*'"
+"""By which SQLite finds such recordings: word for word as in `schema`, which has an index of it."""
 
 _AT_ONCE = 50
-"""Recordings that `catch_up` reads before it writes: meanwhile others can."""
+_BYTES_AT_ONCE = 1_000_000
+"""
+Recordings, and their bodies, of which `catch_up` reads no more before it writes.
+
+So each step is short, and of small ones many share a transaction, which takes longer than they do.
+"""
 
 
 class NewRecording:
@@ -62,8 +73,7 @@ class NewRecording:
         if db.execute(there, [episode, self.id]).fetchone():
             return False
         ids = self._contents.write(db)
-        recording, found = self._recording, self._said
-        head = _head(recording, found)
+        recording = self._recording
         number = db.execute(
             f"INSERT INTO recording (id, episode, manifest, output, failure, elapsed, {HEAD}, seal)"  # noqa: S608
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
@@ -74,14 +84,13 @@ class NewRecording:
                 text(recording.output),
                 _failure_text(recording.failure),
                 recording.elapsed,
-                *head,
-                seal(episode, self.id, head, found) if found else UNREAD,
+                *_sealed(episode, self.id, recording, self._said),
             ],
         ).fetchone()[0]
         steps = [_step(ids, *step) for step in self._steps]
         _insert(db, "interaction", [(number, n, *row) for n, row in enumerate(steps, 1)])
-        if found:
-            _write_said(db, {number: found})
+        if self._said:
+            _write_said(db, {number: self._said})
         return True
 
     def _noted(self, interaction: Interaction) -> _Noted:
@@ -102,50 +111,77 @@ def catch_up(file: File) -> Iterator[int]:
     What is damaged stays unread: `verify` says where.
     """
     last = 0
-    while rows := file.rows(_UNREAD, last, _AT_ONCE):
-        last = rows[-1][0]
-        read = [found for row in rows if (found := _read(file, *row))]
-        with file.writing() as db:
-            done = {number: said for number, said, sealed in read if _seal(db, number, sealed)}
-            _write_said(db, done)
-        yield len(done)
+    while some := file.rows(_NEXT, last, _AT_ONCE):
+        read: list[_Read] = []
+        size = 0
+        for (last,) in some:
+            if found := _read(file, last):
+                read.append(found)
+                size += found.size
+            if size > _BYTES_AT_ONCE:
+                break
+        yield _write_read(file, read) if read else 0
 
 
-_UNREAD = (
-    "SELECT number, id, manifest, output, failure, elapsed, episode FROM recording "  # noqa: S608
-    f"WHERE seal = '{UNREAD}' AND number > ? ORDER BY number LIMIT ?"
-)
+_NEXT = f"SELECT number FROM recording WHERE {IS_UNREAD} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
 
 
-def _read(file: File, *row: Any) -> tuple[int, Said, list[Any]] | None:
-    """Read the calls of one recording; gives with them its columns of `HEAD`, and their seal."""
-    number, name, *_, episode = row
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the calls of the recording with that *number* say; *size* are the bytes of them."""
+
+    number: int
+    unread: str
+    sealed: list[Any]
+    said: Said
+    size: int
+
+
+def _read(file: File, number: int) -> _Read | None:
+    """Read the calls of one recording; None where it is damaged, or not there any more."""
+    sql = f"SELECT episode, seal, {_COLUMNS} FROM recording WHERE number = ?"  # noqa: S608
     try:
         with file.believed():
-            recording = _recording(file, Contents(file), str(episode), row[:-1])
+            ((episode, unread, *row),) = file.rows(sql, number)
+            recording = _recording(file, Contents(file), str(episode), row)
+            name = row[1]
+            if unread != _sealed(episode, name, recording, None)[-1]:
+                return None
             found = said(recording)
     except Damaged:
         return None
-    head = _head(recording, found)
-    return number, found, [*head, seal(episode, name, head, found)]
+    size = sum(
+        len(item.request.body) + (len(item.response.body) if item.response else 0)
+        for item in recording.interactions
+    )
+    return _Read(number, unread, _sealed(episode, name, recording, found), found, size)
 
 
-def _seal(db: sqlite3.Connection, number: int, sealed: list[Any]) -> bool:
-    """Make a recording one that is read; tell whether it still was not."""
+def _write_read(file: File, read: list[_Read]) -> int:
+    """Write what was read, unless another has, or the recording is gone; tell how many it is of."""
+    with file.writing() as db:
+        done = {one.number: one.said for one in read if _seal(db, one)}
+        _write_said(db, done)
+    return len(done)
+
+
+def _seal(db: sqlite3.Connection, read: _Read) -> bool:
+    """Make a recording one that is read; tell whether it still was the one, and was not."""
     sql = f"UPDATE recording SET ({HEAD}, seal) = (?, ?, ?, ?, ?, ?) "  # noqa: S608 - our own
-    sql += f"WHERE number = ? AND seal = '{UNREAD}'"
-    if not db.execute(sql, [*sealed, number]).rowcount:
+    sql += "WHERE number = ? AND seal = ?"  # a number is given again, once its recording is deleted
+    if not db.execute(sql, [*read.sealed, read.number, read.unread]).rowcount:
         return False
-    for table in SAID:  # nothing is there, unless somebody has taken a seal away
-        db.execute(f"DELETE FROM {table} WHERE recording = ?", [number])  # noqa: S608 - our own
+    for table in SAID:  # nothing is there, unless somebody has put it there
+        db.execute(f"DELETE FROM {table} WHERE recording = ?", [read.number])  # noqa: S608
     return True
 
 
-def _head(recording: Recording, found: Said | None) -> tuple[Any, ...]:
-    """Lay out the columns of `HEAD`; what takes reading is empty until *found*."""
+def _sealed(episode: int, name: str, recording: Recording, found: Said | None) -> list[Any]:
+    """Lay out the columns of `HEAD` and the seal; what takes reading is empty until *found*."""
     told = (text(found.models), found.tokens, found.dollars) if found else ("[]", 0, None)
     models, tokens, dollars = told
-    return recording.manifest.clock, models, len(recording.interactions), tokens, dollars
+    head = [recording.manifest.clock, models, len(recording.interactions), tokens, dollars]
+    return [*head, seal(episode, name, head, found)]
 
 
 def _write_said(db: sqlite3.Connection, read: Mapping[int, Said]) -> None:
@@ -169,6 +205,9 @@ def _step(ids: dict[bytes, int], interaction: Interaction, noted: _Noted) -> tup
     return *asked, *answered, failure, interaction.started, interaction.elapsed
 
 
+_COLUMNS = "number, id, manifest, output, failure, elapsed"
+
+
 def read_recordings(file: File, episode: int, name: str) -> tuple[Recording, ...]:
     """
     Load the recordings of the episode with the number *episode*, oldest first.
@@ -178,11 +217,8 @@ def read_recordings(file: File, episode: int, name: str) -> tuple[Recording, ...
 
     """
     contents = Contents(file)
-    rows = file.rows(
-        "SELECT number, id, manifest, output, failure, elapsed FROM recording "
-        "WHERE episode = ? ORDER BY number",
-        episode,
-    )
+    sql = f"SELECT {_COLUMNS} FROM recording WHERE episode = ? ORDER BY number"  # noqa: S608
+    rows = file.rows(sql, episode)
     return tuple(_recording(file, contents, name, row) for row in rows)
 
 
@@ -236,10 +272,12 @@ def _interaction(found: dict[int, bytes], *row: Any) -> Interaction:
     )
 
 
-def seal(episode: int, recording: str, head: Sequence[Any], found: Said) -> str:
-    """Hash what a recording's name does not cover: whose it is, and what its calls say."""
-    said_there = [found.calls, found.messages, found.tool_calls]
-    return content_hash([episode, recording, list(head), said_there])
+def seal(episode: int, recording: str, head: Sequence[Any], found: Said | None) -> str:
+    """Hash what a recording's name does not cover: whose it is, and what its calls say, if read."""
+    known = [episode, recording, list(head)]
+    if found is None:
+        return _UNREAD + content_hash(known)
+    return content_hash([*known, [found.calls, found.messages, found.tool_calls]])
 
 
 def text(value: Json) -> str:

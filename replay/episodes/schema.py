@@ -47,7 +47,7 @@ def m004_index_at_once(db: Database) -> None:
 
 def m005_read_later(db: Database) -> None:
     """Recordings may wait to be read; a process is known by when it was born, not by a clock."""
-    db.execute("CREATE INDEX recording_unread ON recording (number) WHERE seal = ''")
+    db.execute("CREATE INDEX recording_unread ON recording (number) WHERE seal GLOB 'unread *'")
     db.execute("ALTER TABLE attempt ADD COLUMN born TEXT NOT NULL DEFAULT ''")
     columns = "tenant, episode, started, host, pid"
     begun = db.execute(f"SELECT id, seal, {columns} FROM attempt").fetchall()  # noqa: S608

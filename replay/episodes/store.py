@@ -17,7 +17,7 @@ from replay.episodes.checked import checked
 from replay.episodes.database import File
 from replay.episodes.processes import born, is_running
 from replay.episodes.queries import Filter, Hit, Row, Summary, search, select, summed
-from replay.episodes.rows import UNREAD, NewRecording, catch_up, read_recordings, text
+from replay.episodes.rows import IS_UNREAD, NewRecording, catch_up, read_recordings, text
 from replay.errors import BadName, OtherEpisode, OtherTenant, UnknownEpisode
 from replay.filenames import is_device
 from replay.model import Episode, Interaction
@@ -153,7 +153,7 @@ class Store:
 
     def unread(self) -> int:
         """Count the recordings that `catch_up` would read, of all tenants."""
-        sql = f"SELECT count(*) FROM recording WHERE seal = '{UNREAD}'"  # noqa: S608
+        sql = f"SELECT count(*) FROM recording WHERE {IS_UNREAD}"  # noqa: S608 - our own
         return sum(row[0] for row in self.file.rows(sql))
 
     def case(self, episode: str) -> Episode | None:

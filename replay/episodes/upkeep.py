@@ -17,7 +17,7 @@ from replay.episodes.contents import Contents, digest
 from replay.episodes.database import MEMORY, File
 from replay.episodes.pieces import unpack
 from replay.episodes.processes import is_running
-from replay.episodes.rows import HEAD, SAID, UNREAD, read_recordings, seal
+from replay.episodes.rows import HEAD, SAID, read_recordings, seal
 from replay.episodes.said import Said
 from replay.episodes.store import Store, case_of
 from replay.errors import BadName, Damaged, InUse, OtherEpisode, ReplayError, WouldOverwrite
@@ -330,7 +330,9 @@ def _episodes(file: File) -> Iterator[str]:
 def _seals(file: File, episode: int, name: str) -> Iterator[str]:
     sql = f"SELECT number, id, seal, {HEAD} FROM recording WHERE episode = ?"  # noqa: S608
     for number, recording, sealed, *head in file.rows(sql, episode):
-        if sealed != UNREAD and seal(episode, recording, head, _said(file, number)) != sealed:
+        found = _said(file, number)
+        is_unread = found == Said() and sealed == seal(episode, recording, head, None)
+        if not is_unread and sealed != seal(episode, recording, head, found):
             yield f"what the calls of recording {recording} of {name} say is not what it was"
 
 
