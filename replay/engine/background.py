@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from replay.cassettes.redaction import Redactor, Unredacted
 from replay.cassettes.tape import Tape
 from replay.config import Config
+from replay.engine.kept_stores import KeptStores
 from replay.engine.run import Run, episode_of
 from replay.episodes.store import Store
 from replay.errors import Damaged, NotJson, ReplayError
@@ -41,9 +42,6 @@ _AT_ONCE = 50
 _REPORT_SECONDS = 60.0
 
 _UNREDACTED = Unredacted()
-
-Place: TypeAlias = tuple[Path, str]
-"""A store: its file, and whose episodes are meant."""
 
 
 class Loss(StrEnum):
@@ -85,7 +83,7 @@ class Writer:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._left_to_parents: list[Any] = []
-        self._stores: dict[Place, _Kept] = {}
+        self._stores = KeptStores()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -106,7 +104,7 @@ class Writer:
     def forked(self) -> None:
         """Forget, in a child, what is its parent's; SQLite's connections may not even be closed."""
         self._left_to_parents.append(self._stores)
-        self._stores = {}
+        self._stores = KeptStores()
         self._begin_anew()
 
     def begin(self, run: ServiceRun) -> None:
@@ -234,7 +232,7 @@ class Writer:
             if runs:
                 self._write(runs, read=in_time)
             if in_time and self._may_catch_up():
-                self._catch_up()
+                self._stores.catch_up()
             elif not runs and self._flushing:
                 self._close()
             if self._clock() - journaled >= _JOURNAL_SECONDS:
@@ -250,77 +248,41 @@ class Writer:
         for place in dict.fromkeys(run.place for run in runs):
             some = [run for run in runs if run.place == place]
             all_of_them = partial(_write, runs=some, read=read)
-            together = len(some) > 1 and not self._attempt(place, all_of_them)
+            together = len(some) > 1 and not self._stores.attempt(place, all_of_them)
             for run in some:
                 alone = partial(run.write, read=read)
-                self._wrote(run, None if together else self._attempt(place, alone))
-            if not read and (kept := self._stores.get(place)):
-                kept.reading = kept.reading or kept.store.catch_up()
+                self._wrote(run, None if together else self._stores.attempt(place, alone))
+            if not read:
+                self._stores.leave_unread(place)
 
     def _may_catch_up(self) -> bool:
         """Whether something is unread, no more waits than is written at once, and there is time."""
-        if not any(kept.reading for kept in self._stores.values()) or len(self._ended) > _AT_ONCE:
+        if not self._stores.are_behind or len(self._ended) > _AT_ONCE:
             return False
         return not self._flushing or self._clock() < self._read_until
 
-    def _catch_up(self) -> None:
-        """Read a few of the recordings that were written unread; what fails, another will read."""
-        for place, kept in list(self._stores.items()):
-            if kept.file != _file(place[0]):
-                self._let_go(place)  # a new one is begun by who has something to write
-            elif kept.reading:
-                self._attempt(place, kept.catch_up)
-
-    def _wrote(self, run: ServiceRun, error: tuple[Loss, str] | None) -> None:
+    def _wrote(self, run: ServiceRun, error: Exception | None) -> None:
         with self._changed:
             self._busy -= 1
             self._held -= run.size
             self._recorded += error is None
         if error:
-            self.lost(error[0], f"{run.id}: {error[1]}")
+            kind, why = _why(error)
+            self.lost(kind, f"{run.id}: {why}")
 
     def _journal(self, before: float) -> None:
         """Write down what is complete of the runs that were begun *before*."""
         with self._changed:
             running = [run for run in self._open if run.since <= before]
         for run in running:
-            if error := self._attempt(run.place, run.journal):
-                self.lose(run, *error)
-
-    def _attempt(self, place: Place, write: Callable[[Store], None]) -> tuple[Loss, str] | None:
-        """Try to *write*; tell what went wrong, if so, and let go of the store."""
-        try:
-            write(self._store(place))
-        except (Damaged, OSError) as error:
-            self._let_go(place)
-            return Loss.STORE, str(error)
-        except ReplayError as error:
-            return Loss.ERROR, str(error)
-        except Exception as error:  # noqa: BLE001 - the thread serves the other runs too
-            self._let_go(place)
-            return Loss.ERROR, f"{type(error).__name__}: {error}"
-        return None
-
-    def _store(self, place: Place) -> Store:
-        """Open the store at *place*, anew if its file was moved away."""
-        kept = self._stores.get(place)
-        if kept is None or kept.file != _file(place[0]):
-            self._let_go(place)
-            path, tenant = place
-            store = Store(path, tenant=tenant)
-            kept = self._stores[place] = _Kept(store, _file(path), store.catch_up())
-        return kept.store
+            if error := self._stores.attempt(run.place, run.journal):
+                self.lose(run, *_why(error))
 
     def _close(self) -> None:
-        for place in list(self._stores):
-            self._let_go(place)
+        self._stores.close()
         with self._changed:
             self._flushing = bool(self._ended)
             self._changed.notify_all()
-
-    def _let_go(self, place: Place) -> None:
-        if kept := self._stores.pop(place, None):
-            kept.store.close()
 
 
 def _write(store: Store, runs: list[ServiceRun], *, read: bool) -> None:
@@ -331,31 +293,13 @@ def _write(store: Store, runs: list[ServiceRun], *, read: bool) -> None:
             run.write(store, read=read)
 
 
-@dataclass(slots=True)
-class _Kept:
-    """
-    An open store, which file it is, and the *reading* of what is there unread, until that is done.
-
-    At first, another process may have left some.
-    """
-
-    store: Store
-    file: tuple[int, int] | None
-    reading: Iterator[int] | None
-
-    def catch_up(self, _store: Store) -> None:
-        """Read some more; not again, where that fails."""
-        reading, self.reading = self.reading, None
-        if reading and next(reading, None) is not None:
-            self.reading = reading
-
-
-def _file(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _why(error: Exception) -> tuple[Loss, str]:
+    """Say what an error made of a run."""
+    if isinstance(error, Damaged | OSError):
+        return Loss.STORE, str(error)
+    if isinstance(error, ReplayError):
+        return Loss.ERROR, str(error)
+    return Loss.ERROR, f"{type(error).__name__}: {error}"
 
 
 class ServiceRun(Run):
