@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
-from replay.cassettes.coding import pieces
 from replay.cassettes.signing import signed_again
 from replay.cassettes.tape import Take, Tape
 from replay.model import Failure, Interaction, Request
@@ -206,25 +205,22 @@ class _Streams:
                 self._ended = False
 
             def __iter__(self) -> Iterator[bytes]:
-                for gap, data in self._gaps():
+                for gap, data in self._pieces():
                     if gap:
                         threading.Event().wait(gap)  # not time.sleep: a pinned clock owns it
                     yield data
                 self._finish()
 
             async def __aiter__(self) -> AsyncIterator[bytes]:
-                for gap, data in self._gaps():
+                for gap, data in self._pieces():
                     if gap:
                         await asyncio.wait([asyncio.Future()], timeout=gap)
                     yield data
                 self._finish()
 
-            def _gaps(self) -> Iterator[tuple[float, bytes]]:
-                response, before = self._recorded.response, 0.0
-                assert response is not None
-                for chunk, data in pieces(response.body, response.chunks):
-                    yield max(chunk.at - before, 0.0) * self._tape.pace, data
-                    before = chunk.at
+            def _pieces(self) -> Iterator[tuple[float, bytes]]:
+                assert self._recorded.response is not None
+                return self._tape.pieces(self._recorded.response)
 
             def _finish(self) -> None:
                 self.close()

@@ -84,7 +84,7 @@ class _Switchboard:
         """Have *client* imported, and patched before anybody has it."""
         with ExitStack() as stack:
             if client.__name__ == "botocore.awsrequest" and "urllib3" in self._patched:
-                from replay.cassettes.vcr_bridge import real_connections
+                from replay.cassettes.vcr_clients import real_connections
 
                 stack.enter_context(real_connections())
             run()
@@ -104,7 +104,7 @@ class _Switchboard:
 
                 self._patches.enter_context(signers_heard(client))
             else:
-                from replay.cassettes.vcr_bridge import vcr_patched
+                from replay.cassettes.vcr_clients import vcr_patched
 
                 self._patches.enter_context(vcr_patched(client, self.tape_for))
 
