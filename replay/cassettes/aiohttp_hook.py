@@ -22,6 +22,7 @@ from replay.cassettes.vcr_bridge import (
     in_bytes,
     in_pairs,
     noting,
+    raised_again,
 )
 from replay.model import Request
 
@@ -168,7 +169,7 @@ class _Teed(_Pulled):
 class _Played(_Pulled):
     def __init__(self, stream: Stream, limit: int) -> None:
         super().__init__(limit)
-        self._pieces, self._error = stream.pieces, stream.error
+        self._pieces, self._failure = stream.pieces, stream.failure
         self._due = next(self._pieces, None)
 
     async def _wait(self, func_name: str) -> None:  # noqa: ARG002 - as aiohttp calls it
@@ -178,9 +179,11 @@ class _Played(_Pulled):
                 await asyncio.wait([asyncio.Future()], timeout=gap)
             self.feed_data(data)
             self._due = next(self._pieces, None)
-        elif self._error:
-            raise self._error
-        if not (self._due or self._error):
+        elif self._failure:
+            if self._failure.is_cancellation:
+                await asyncio.Future()
+            raise raised_again(self._failure)
+        if not (self._due or self._failure):
             self.feed_eof()
 
 

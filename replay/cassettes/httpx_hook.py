@@ -132,8 +132,8 @@ def _played(http: Any, streams: _Streams, tape: Tape, recorded: Interaction, req
 
 
 async def _cancelled_again(recorded: Interaction) -> None:
-    """Wait for the cancellation that ended the recorded request: a timeout, a faster sibling."""
-    if recorded.failure and recorded.failure.kind == "asyncio.exceptions.CancelledError":
+    """Wait for the cancellation that ended the recorded request."""
+    if recorded.failure and recorded.failure.is_cancellation:
         await asyncio.Future()
 
 

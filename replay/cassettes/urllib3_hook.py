@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from vcr.stubs import VCRHTTPResponse
 
 from replay.cassettes.tape import Take
-from replay.cassettes.vcr_bridge import Stream, answered, asked_of, noting
+from replay.cassettes.vcr_bridge import Stream, answered, asked_of, noting, raised_again
 from replay.cassettes.vcr_patch import vcr
 
 _UNREAD = ("preload_content", "decode_content", "enforce_content_length")
@@ -40,12 +41,13 @@ def told(stub: Any) -> None:
             sent = connection._vcr_request
             if connection.cassette.can_play_response_for(sent):
                 return _played(answers(connection, *args, **kwargs), asked_of(sent).stream())
-            response = vars(connection)["_replay_answer"] = _answer(connection, sent, wanted)
+            response = _answer(connection, sent, wanted)
+            vars(connection)["_replay_answer"] = weakref.ref(response)
             return _teed(response, asked_of(sent).take)
 
     def close(connection: Any) -> None:
         """Close, unless it is vcrpy at the end of recording, and an answer is still being read."""
-        answer = vars(connection).get("_replay_answer")
+        answer = vars(connection).get("_replay_answer", lambda: None)()
         if answer is None or answer.closed or not _is_over(connection):
             closes(connection)
 
@@ -88,11 +90,15 @@ def _teeing(kind: Any) -> Any:
             self._take = take
             self._continues = False
             self._is_at_length = False
+            reader = kind(headers=self.headers, preload_content=False)
+            reader._init_decoder()
+            self._decoded_for_take = reader._decoder and reader._decoder.decompress
 
         def _fp_read(self, amt: int | None = None, **options: Any) -> bytes:
             data: bytes = super()._fp_read(amt, **options)
             self._note(data)
-            self._continues = len(data) == amt or self.length_remaining is not None
+            is_cut = bool(self._fp.chunk_left) if self.chunked else len(data) == amt
+            self._continues = is_cut or self.length_remaining is not None
             return data
 
         def _handle_chunk(self, amt: int | None) -> bytes:
@@ -102,6 +108,11 @@ def _teeing(kind: Any) -> Any:
             return data
 
         def _note(self, data: bytes) -> None:
+            if self._decoded_for_take and data:
+                try:
+                    data = self._decoded_for_take(data)
+                except self.DECODER_ERROR_CLASSES:
+                    self._decoded_for_take = None  # it is not what its header says
             self._take.chunk(data, continues=self._continues)
 
         def _update_chunk_length(self) -> None:
@@ -152,22 +163,27 @@ class _Played(VCRHTTPResponse):  # type: ignore[misc]
 
     def gives(self, stream: Stream) -> None:
         self._stream = stream
+        self._end = 0
 
     def stream(self, amt: int | None = 2**16, *_: Any, **__: Any) -> Iterator[bytes]:
-        end = 0
-        for gap, piece in self._stream.pieces:
+        while data := self.read1(amt):
+            yield data
+
+    def read1(self, amt: int | None = None, **_: Any) -> bytes:
+        """Give a piece, once its time has come, or of it as much as is asked for."""
+        while (left := self._end - self._content.tell()) <= 0:
+            gap, piece = next(self._stream.pieces, (0.0, None))
+            if piece is None:
+                return self.read(amt)
             if gap:
                 threading.Event().wait(gap)  # not time.sleep: a pinned clock owns it
-            end += len(piece)
-            while (left := end - self._content.tell()) > 0:
-                yield self.read(min(left, amt or left))
-        while rest := self.read(amt):
-            yield rest
+            self._end += len(piece)
+        return self.read(left if amt is None or amt < 0 else min(amt, left))
 
     def read(self, amt: int | None = None, **options: Any) -> bytes:
         data: bytes = super().read(amt, **options)
-        if self._stream.error and (not data or amt is None):
-            raise self._stream.error
+        if self._stream.failure and (not data or amt is None):
+            raise raised_again(self._stream.failure)
         return data
 
     def readinto(self, buffer: Any) -> int:

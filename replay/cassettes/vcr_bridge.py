@@ -76,15 +76,15 @@ class Asked:
         response, failure = self.played.response, self.played.failure
         if len(response.chunks) < 2 and not failure:
             return None
-        return Stream(self.tape.pieces(response), _error(failure) if failure else None)
+        return Stream(self.tape.pieces(response), failure)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A played answer that comes piece by piece, each after a gap, and breaks by *error* if any."""
+    """A played answer that comes piece by piece, each after a gap, and breaks by a *failure*."""
 
     pieces: Iterator[tuple[float, bytes]]
-    error: Exception | None
+    failure: Failure | None
 
 
 class RoutedCassette(Cassette):  # type: ignore[misc]
@@ -237,7 +237,7 @@ def _str(value: Any) -> str:
 def _vcr_response(interaction: Interaction) -> dict[str, Any]:
     response = interaction.response
     if response is None:
-        raise _error(interaction.failure or Failure("builtins.ConnectionError"))
+        raise raised_again(interaction.failure or Failure("builtins.ConnectionError"))
     return vcr_form(response)
 
 
@@ -250,7 +250,7 @@ def vcr_form(response: Response) -> dict[str, Any]:
     }
 
 
-def _error(failure: Failure) -> Exception:
+def raised_again(failure: Failure) -> Exception:
     """
     Make the recorded exception again, of its own class as far as this process knows it.
 
