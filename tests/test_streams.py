@@ -538,6 +538,32 @@ def test_a_stream_for_which_there_is_no_room_goes_on(by):
     assert (len(held), tape.recorded) == (4, ())
 
 
+def requests_headers(url):
+    return requests.get(url).raw.headers
+
+
+def botocore_headers(url):
+    from botocore.awsrequest import AWSRequest
+    from botocore.httpsession import URLLib3Session
+
+    return URLLib3Session().send(AWSRequest("GET", url).prepare()).raw.headers
+
+
+@pytest.mark.parametrize("headers", [requests_headers, botocore_headers], ids=name)
+def test_headers_are_what_they_were(headers):
+    """Also those that come twice, or are no ASCII."""
+
+    tape = Tape(records=True)
+    with scripted(plain(b"x", b"x-it: 1", b"x-it: \xc3\xa9", b"connection: close")) as url:
+        with using(tape):
+            live = headers(url)
+        with guarded(), using(replayed(tape)):
+            again = headers(url)
+
+    assert live == again
+    assert live.getlist("x-it") == ["1", "\u00c3\u00a9"]
+
+
 def in_vcrpys(folder):
     """A cassette of vcrpy, by our engine."""
     recorder = vcr.VCR(cassette_library_dir=str(folder))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -83,7 +84,8 @@ class _Switchboard:
     def _import(self, client: ModuleType, run: Callable[[], None]) -> None:
         """Have *client* imported, and patched before anybody has it."""
         with ExitStack() as stack:
-            if client.__name__ == "botocore.awsrequest" and "urllib3" in self._patched:
+            if client.__name__ == "botocore.awsrequest":
+                import_module("urllib3")  # or it would be patched half-way
                 from replay.cassettes.vcr_clients import real_connections
 
                 stack.enter_context(real_connections())

@@ -152,6 +152,10 @@ def _teeing(kind: Any) -> Any:
 
 
 def _played(response: Any, stream: Stream | None) -> Any:
+    from urllib3 import HTTPHeaderDict
+
+    headers = response.recorded_response["headers"]
+    response.headers = HTTPHeaderDict((name, value) for name in headers for value in headers[name])
     if stream:
         response.__class__ = _Played
         response.gives(stream)
