@@ -26,6 +26,9 @@ from replay.cassettes.vcr_bridge import (
 )
 from replay.model import Request
 
+_SHORT = 2**16
+"""Bytes of an answer, told beforehand, that are recorded whether they are read or not."""
+
 
 def aiohttp_patched(cassette: RoutedCassette, real: Any) -> AbstractContextManager[Any]:
     """Put vcrpy's patch of sessions in place, within ours; *real* is what they send by."""
@@ -58,7 +61,7 @@ def _recorded(cassette: RoutedCassette, real: Any) -> Any:
                 take.end()
                 take = cassette.late_take(_followed(following.request_info))
         if take:
-            _tee(response, take)
+            await _tee(response, take)
         return response
 
     return _request
@@ -84,13 +87,22 @@ def _outgoing(route: Route, method: str, url: Any, kwargs: dict[str, Any]) -> di
     return {**kwargs, "json": None, "data": sent.body, "headers": headers}
 
 
-def _tee(response: ClientResponse, take: Take) -> None:
-    """Record into *take* what is read of *response*, as it is read."""
+async def _tee(response: ClientResponse, take: Take) -> None:
+    """Record into *take* what is read of *response*, as it is read; a short one in any case."""
     answered(take, response.status, response.reason, response.headers)
     if response.content.at_eof():
         take.end()
-    else:
-        response.content = _Teed(response, take)
+        return
+    response.content = body = _Teed(response, take)
+    if (response.content_length or _SHORT + 1) > _SHORT:
+        return
+    try:
+        await body.come()
+    except asyncio.CancelledError:
+        response.close()
+        raise
+    except Exception:  # noqa: BLE001, S110 - whoever reads it will hear of it
+        pass
 
 
 def _play(response: MockClientResponse, stream: Stream) -> None:
@@ -132,6 +144,11 @@ class _Teed(_Pulled):
         if "chunked" in response.headers.get("transfer-encoding", "").lower():
             self.begin_http_chunk_receiving()
 
+    async def come(self) -> None:
+        """Have it here, whole."""
+        while not self.is_eof():
+            await self._wait("come")
+
     async def _wait(self, func_name: str) -> None:  # noqa: ARG002 - as aiohttp calls it
         try:
             data, is_whole = await self._inner.readchunk()
@@ -144,7 +161,7 @@ class _Teed(_Pulled):
             self._take.end(error)
             raise
         self._cancelled = None
-        self._note(data)
+        self._take.chunk(data, continues=self._is_plain or self._is_within)
         self.feed_data(data)
         if self._http_chunk_splits is not None:
             self._is_within = not is_whole
@@ -154,13 +171,8 @@ class _Teed(_Pulled):
             self._take.end()
             self.feed_eof()
 
-    def _note(self, data: bytes) -> None:
-        self._take.chunk(data, continues=self._is_plain or self._is_within)
-
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Hear that the program is done with the response; a plain one that is here is kept."""
-        if self._is_plain and self._inner.is_eof() and not self._inner.at_eof():
-            self._note(self._inner.read_nowait())
+        """Hear that the program is done with the response."""
         self._take.end(self._cancelled)
         self._inner.set_exception(exc, *cause)
         super().set_exception(exc, *cause)
