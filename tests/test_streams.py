@@ -1,6 +1,7 @@
 """Streams by aiohttp, requests, urllib3 and botocore: seen as they come, recorded as they were."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
@@ -282,6 +283,35 @@ def test_a_stream_that_is_left_is_kept_as_far_as_it_was(leave):
 
     assert live == again == recorded.response.body == b"ab"
     assert recorded.failure is None
+
+
+class Collecting(Tape):
+    """A tape in whose midst the collector runs, as it may at any time."""
+
+    def may_send(self, sent):
+        gc.collect()
+        return super().may_send(sent)
+
+
+@pytest.mark.timeout(10)
+def test_a_stream_may_be_thrown_away_in_the_midst_of_the_tape():
+    """By the collector, while the tape holds its lock: nothing hangs, and it is recorded."""
+
+    def leave_to_the_collector(url):
+        answer = requests.get(url, stream=True)
+        pieces = answer.iter_content(None)
+        next(pieces)
+        around = [answer, pieces]
+        around.append(around)
+
+    go_on, tape = threading.Event(), Collecting(records=True)
+    with scripted(halting(go_on)) as url, scripted(plain(b"x", b"connection: close")) as other:
+        with using(tape):
+            leave_to_the_collector(url)
+            requests.get(other)
+        go_on.set()
+
+    assert [i.response.body for i in tape.recorded] == [b"ab", b"x"]
 
 
 def all_of_requests(url, pieces):

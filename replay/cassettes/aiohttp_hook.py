@@ -173,7 +173,7 @@ class _Teed(_Pulled):
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Hear that the program is done with the response."""
-        self._take.end(self._cancelled)
+        self._take.left(self._cancelled)
         self._inner.set_exception(exc, *cause)
         super().set_exception(exc, *cause)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -370,6 +371,16 @@ class Take:
             elapsed=self._tape.since(self._started),
         )
         self._tape.keep(self, interaction)
+
+    def left(self, error: BaseException | None = None) -> None:
+        """
+        End, as the program lets go of the answer.
+
+        Not if it is a generator that is thrown away: the collector does so at any time, while a
+        lock of the tape is held too. Then it ends with the tape.
+        """
+        if not isinstance(sys.exc_info()[1], GeneratorExit):
+            self.end(error)
 
     def _whole(self) -> Response | None:
         if self._response is None:

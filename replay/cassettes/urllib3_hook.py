@@ -89,7 +89,7 @@ def _teeing(kind: Any) -> Any:
         def tells(self, take: Take) -> None:
             self._take = take
             self._continues = False
-            self._is_at_length = False
+            self._is_quiet = False
             reader = kind(headers=self.headers, preload_content=False)
             reader._init_decoder()
             self._decoded_for_take = reader._decoder and reader._decoder.decompress
@@ -116,9 +116,9 @@ def _teeing(kind: Any) -> Any:
             self._take.chunk(data, continues=self._continues)
 
         def _update_chunk_length(self) -> None:
-            self._is_at_length = True  # what is wrong there, it closes before it says so
+            self._is_quiet = True  # what is wrong there, it closes before it says so
             super()._update_chunk_length()
-            self._is_at_length = False
+            self._is_quiet = False
 
         @contextmanager
         def _error_catcher(self) -> Iterator[None]:
@@ -126,7 +126,6 @@ def _teeing(kind: Any) -> Any:
                 with super()._error_catcher():
                     yield
             except GeneratorExit:
-                self._take.end()
                 raise
             except BaseException as error:
                 self._take.end(error)
@@ -138,8 +137,12 @@ def _teeing(kind: Any) -> Any:
             try:
                 super().close()
             finally:
-                if not self._is_at_length:
-                    self._take.end()
+                if not self._is_quiet:
+                    self._take.left()
+
+        def __del__(self) -> None:
+            self._is_quiet = True  # as `left` says
+            super().__del__()
 
         def release_conn(self) -> None:
             if self._pool and self._connection and _is_over(self._connection):
