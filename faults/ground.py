@@ -62,7 +62,7 @@ _WARM = (
     *("replay.engine.live", "replay.engine.replayer", "replay.episodes.layers", "replay.cli"),
     *("replay.reports.episodes", "replay.reports.terminal", "replay.reports.batch", "httpx"),
     *("replay.reports.batch_html", "replay.batch.local", "replay.batch.runner"),
-    *("replay.cassettes.httpx_hook", "replay.cassettes.vcr_bridge", "replay.cassettes.cleaning"),
+    *("replay.cassettes.httpx_hook", "replay.cassettes.vcr_clients", "replay.cassettes.cleaning"),
     *("replay.golden.pending", "replay.golden.scene", "replay.golden.assertion"),
     *("replay.plugin", "replay.episodes.upkeep", "time_machine", "requests", "aiohttp"),
     *("httpcore", "anyio", "numpy.random", "vcr.stubs"),

@@ -58,6 +58,11 @@ class Failure:
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
 
+    @property
+    def is_cancellation(self) -> bool:
+        """Whether the program's own loop ended it: by a time-out, or for a faster sibling."""
+        return self.kind == "asyncio.exceptions.CancelledError"
+
 
 @dataclass(frozen=True, slots=True)
 class Interaction:

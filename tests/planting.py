@@ -321,9 +321,16 @@ def as_messages(plant: Planter) -> Body:
     return {"content-type": "application/vnd.amazon.eventstream"}, body, read_messages
 
 
-def message(payload: bytes) -> bytes:
+def message(payload: bytes, **more: str) -> bytes:
     """Frame one message."""
-    headers = b"\x0b:event-type\x07\x00\x05chunk"
+    fields = {"event-type": "chunk"} | {key.replace("_", "-"): value for key, value in more.items()}
+    headers = b"".join(
+        struct.pack(">B", len(key) + 1)
+        + f":{key}\x07".encode()
+        + struct.pack(">H", len(value))
+        + value.encode()
+        for key, value in fields.items()
+    )
     lengths = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
     whole = lengths + struct.pack(">I", binascii.crc32(lengths)) + headers + payload
     return whole + struct.pack(">I", binascii.crc32(whole))

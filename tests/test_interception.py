@@ -637,6 +637,30 @@ def test_clients_that_are_imported_under_a_tape():
     assert done.stdout == "[] {b'hello'}\n", done.stderr
 
 
+BOTOCORE_FIRST = """
+from replay.cassettes.routing import using
+from replay.cassettes.tape import Tape
+from replay.model import Interaction, Request, Response
+
+URL = "http://api.test/"
+with using(Tape([Interaction(Request("GET", URL), Response(200, "OK", (), b"hello"))] * 2)):
+    from botocore.awsrequest import AWSRequest
+    from botocore.httpsession import URLLib3Session
+    import requests
+    print(URLLib3Session().send(AWSRequest("GET", URL).prepare()).content)
+    print(requests.get(URL).content)
+"""
+
+
+def test_botocore_brings_urllib3_under_a_tape():
+    """Its connections are made of urllib3's own, though that is patched as it comes."""
+
+    command = [sys.executable, "-c", BOTOCORE_FIRST]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.stdout == "b'hello'\n" * 2, done.stderr
+
+
 STOCK = """
 import sys
 import replay.cassettes.vcr_bridge

@@ -48,6 +48,8 @@ HOMES = {
     "yaml": "cassettes",
     "jsonpath": "cassettes",
     "httpx": "cassettes",
+    "aiohttp": "cassettes",
+    "urllib3": "cassettes",
     "filelock": "cassettes",
     "botocore": "cassettes",
     "platformdirs": "cassettes",

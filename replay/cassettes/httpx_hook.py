@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
-from replay.cassettes.coding import pieces
 from replay.cassettes.signing import signed_again
 from replay.cassettes.tape import Take, Tape
 from replay.model import Failure, Interaction, Request
@@ -133,8 +132,8 @@ def _played(http: Any, streams: _Streams, tape: Tape, recorded: Interaction, req
 
 
 async def _cancelled_again(recorded: Interaction) -> None:
-    """Wait for the cancellation that ended the recorded request: a timeout, a faster sibling."""
-    if recorded.failure and recorded.failure.kind == "asyncio.exceptions.CancelledError":
+    """Wait for the cancellation that ended the recorded request."""
+    if recorded.failure and recorded.failure.is_cancellation:
         await asyncio.Future()
 
 
@@ -206,25 +205,22 @@ class _Streams:
                 self._ended = False
 
             def __iter__(self) -> Iterator[bytes]:
-                for gap, data in self._gaps():
+                for gap, data in self._pieces():
                     if gap:
                         threading.Event().wait(gap)  # not time.sleep: a pinned clock owns it
                     yield data
                 self._finish()
 
             async def __aiter__(self) -> AsyncIterator[bytes]:
-                for gap, data in self._gaps():
+                for gap, data in self._pieces():
                     if gap:
                         await asyncio.wait([asyncio.Future()], timeout=gap)
                     yield data
                 self._finish()
 
-            def _gaps(self) -> Iterator[tuple[float, bytes]]:
-                response, before = self._recorded.response, 0.0
-                assert response is not None
-                for chunk, data in pieces(response.body, response.chunks):
-                    yield max(chunk.at - before, 0.0) * self._tape.pace, data
-                    before = chunk.at
+            def _pieces(self) -> Iterator[tuple[float, bytes]]:
+                assert self._recorded.response is not None
+                return self._tape.pieces(self._recorded.response)
 
             def _finish(self) -> None:
                 self.close()

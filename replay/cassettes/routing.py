@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -83,8 +84,9 @@ class _Switchboard:
     def _import(self, client: ModuleType, run: Callable[[], None]) -> None:
         """Have *client* imported, and patched before anybody has it."""
         with ExitStack() as stack:
-            if client.__name__ == "botocore.awsrequest" and "urllib3" in self._patched:
-                from replay.cassettes.vcr_bridge import real_connections
+            if client.__name__ == "botocore.awsrequest":
+                import_module("urllib3")  # or it would be patched half-way
+                from replay.cassettes.vcr_clients import real_connections
 
                 stack.enter_context(real_connections())
             run()
@@ -104,7 +106,7 @@ class _Switchboard:
 
                 self._patches.enter_context(signers_heard(client))
             else:
-                from replay.cassettes.vcr_bridge import vcr_patched
+                from replay.cassettes.vcr_clients import vcr_patched
 
                 self._patches.enter_context(vcr_patched(client, self.tape_for))
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 
 from replay.canonical import canonical_url
 from replay.cassettes.closest import closest
-from replay.cassettes.coding import decoded
+from replay.cassettes.coding import decoded, pieces
 from replay.cassettes.index import Index
 from replay.cassettes.matching import Matcher, change_of
 from replay.cassettes.rebinding import Bindings
@@ -195,6 +196,13 @@ class Tape:
         """Give what is sent in place of *request*, which is matched and recorded as it is."""
         return request
 
+    def pieces(self, response: Response) -> Iterator[tuple[float, bytes]]:
+        """Give each chunk of a played *response* with the seconds to wait for it."""
+        before = 0.0
+        for chunk, data in pieces(response.body, response.chunks):
+            yield max(chunk.at - before, 0.0) * self.pace, data
+            before = chunk.at
+
     def ended(self, interaction: Interaction) -> None:
         """Hear that the program has got all it wants of a played response."""
         self._heard(interaction)
@@ -321,7 +329,8 @@ class Take:
         self.origin: object = None
         self._started = started
         self._response: Response | None = None
-        self._chunks: list[tuple[Chunk, bytes]] = []
+        self._chunks: list[Chunk] = []
+        self._data: list[bytes] = []
         self._done = False
 
     @property
@@ -333,14 +342,21 @@ class Take:
         """Note the head of the response."""
         self._response = Response(status, reason, headers)
 
-    def chunk(self, data: bytes) -> None:
-        """Note a piece of the body, as and when it arrived."""
-        if data and self._tape.holds(len(data)):
-            self._chunks.append((Chunk(len(data), self._tape.since(self._started)), bytes(data)))
+    def chunk(self, data: bytes, *, continues: bool = False) -> None:
+        """Note a piece of the body, as and when it arrived; or what *continues* the last one."""
+        if self._done or not data or not self._tape.holds(len(data)):
+            return
+        last = self._chunks[-1:] if continues else []
+        size = sum(chunk.size for chunk in last) + len(data)
+        self._chunks[len(self._chunks) - len(last) :] = [
+            Chunk(size, self._tape.since(self._started))
+        ]
+        self._data.append(bytes(data))
 
     def forget(self) -> None:
         """Let go of what was noted of the body."""
         self._chunks.clear()
+        self._data.clear()
 
     def end(self, error: BaseException | None = None) -> None:
         """File the interaction: complete, given up by the program, or broken by *error*."""
@@ -356,12 +372,21 @@ class Take:
         )
         self._tape.keep(self, interaction)
 
+    def left(self, error: BaseException | None = None) -> None:
+        """
+        End, as the program lets go of the answer.
+
+        Not if it is a generator that is thrown away: the collector does so at any time, while a
+        lock of the tape is held too. Then it ends with the tape.
+        """
+        if not isinstance(sys.exc_info()[1], GeneratorExit):
+            self.end(error)
+
     def _whole(self) -> Response | None:
         if self._response is None:
             return None
-        body = b"".join(data for _, data in self._chunks)
-        chunks = tuple(chunk for chunk, _ in self._chunks)
-        return decoded(replace(self._response, body=body, chunks=chunks))
+        body = b"".join(self._data)
+        return decoded(replace(self._response, body=body, chunks=tuple(self._chunks)))
 
 
 def failure(error: BaseException) -> Failure:

@@ -1,20 +1,18 @@
-"""requests, aiohttp, botocore, httplib2, tornado: vcrpy's patches, routed to our tapes."""
+"""What vcrpy's stubs take for a cassette, and their requests and answers in our words."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
-from replay.cassettes.vcr_patch import Builder, show, vcr  # before anything else loads vcrpy
+import replay.cassettes.vcr_patch  # noqa: F401 - before anything else loads vcrpy
 
 # isort: split
 from vcr.cassette import Cassette
@@ -30,140 +28,63 @@ from replay.model import Failure, Headers, Interaction, Request, Response
 
 Route = Callable[[Request], Tape | None]
 
-_GROUPS = {
-    "aiohttp": ("aiohttp",),
-    "botocore.awsrequest": ("boto3",),
-    "httplib2": ("httplib2",),
-    "tornado.simple_httpclient": ("tornado",),
-    "urllib3": ("requests", "urllib3"),
-}
-"""
-Which of vcrpy's patches are for a module.
-
-None for httpx, which has a hook of its own. vcrpy's patch of http.client makes it swap every
-patched class back for a moment on each connection, and other threads escape through that window.
-"""
-
 _UNDECODED = re.compile("[\udc80-\udcff]")
 """Bytes of a header that are no UTF-8, as aiohttp gives them; no file could hold them so."""
 
 
-@contextmanager
-def vcr_patched(client: ModuleType, route: Route) -> Iterator[None]:
-    """Put vcrpy's patches of *client* in place, once for all tapes."""
-    show(client)
-    skipped = set(vcr.patch.PATCHER_NAMES) - set(_GROUPS[client.__name__])
-    with ExitStack() as stack:
-        stack.enter_context(_window_closed())
-        for patcher in _Builder(RoutedCassette(route, tuple(skipped))).build():
-            stack.enter_context(patcher)
-        if client.__name__ == "aiohttp":
-            stack.enter_context(_aiohttp_told(client, route))
-        stack.enter_context(_unlogged())
-        yield
+in_aiohttp: ContextVar[bool] = ContextVar("replay_in_aiohttp", default=False)
+_asked: ContextVar[list[Asked] | None] = ContextVar("replay_asked", default=None)
 
 
 @contextmanager
-def real_connections() -> Iterator[None]:
-    """Give urllib3's own classes to those who import them, to make classes of their own."""
-    real = {
-        "HTTPConnection": vcr.patch._connHTTPConnection,
-        "HTTPSConnection": vcr.patch._connHTTPSConnection,
-        "VerifiedHTTPSConnection": vcr.patch._VerifiedHTTPSConnection,
-    }
-    with mock.patch.multiple(vcr.patch.conn, **real):
-        yield
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep vcrpy from logging: it names requests and responses as they are, credentials and all."""
-    known = logging.root.manager.loggerDict.items()
-    loggers = [found for name, found in known if name.partition(".")[0] == "vcr"]
-    silenced = [x for x in loggers if isinstance(x, logging.Logger) and not x.disabled]
-    for logger in silenced:
-        logger.disabled = True
+def noting() -> Iterator[list[Asked]]:
+    """List what is asked in this context; what has no answer when an exception passes failed."""
+    requests: list[Asked] = []
+    token = _asked.set(requests)
     try:
-        yield
-    finally:
-        for logger in silenced:
-            logger.disabled = False
-
-
-class _Builder(Builder):
-    """vcrpy's patches, whose connections also tell of an answer that never came."""
-
-    def _build_cassette_subclass(self, base_class: type) -> type:
-        stub: Any = super()._build_cassette_subclass(base_class)
-        if real := getattr(stub, "getresponse", None):
-
-            def getresponse(connection: Any, *args: Any, **kwargs: Any) -> Any:
-                with _noting_failures():
-                    return real(connection, *args, **kwargs)
-
-            stub.getresponse = getresponse
-        built: type = stub
-        return built
-
-
-@contextmanager
-def _aiohttp_told(client: ModuleType, route: Route) -> Iterator[None]:
-    """
-    Let aiohttp's sessions tell of failures, and ask what is to be sent.
-
-    vcrpy's patch of them is in place; it sends what it was called with.
-    """
-    session: Any = client.ClientSession
-    patched = session._request
-
-    async def _request(client: Any, method: str, url: Any, **kwargs: Any) -> Any:
-        token = _in_aiohttp.set(True)
-        try:
-            with _noting_failures():
-                changed = _outgoing(route, method, url, kwargs)
-                return await patched(client, method, url, **changed)
-        finally:
-            _in_aiohttp.reset(token)
-
-    session._request = _request
-    try:
-        yield
-    finally:
-        session._request = patched
-
-
-def _outgoing(route: Route, method: str, url: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Change the body of a request by aiohttp as its tape wants it; bodies in pieces stay."""
-    body = kwargs.get("json") or kwargs.get("data")
-    if not isinstance(body, dict | list | str | bytes):
-        return kwargs
-    headers = dict(kwargs.get("headers") or {})
-    request = Request(method, str(url), _pairs(headers), _bytes(body))
-    tape = route(request)
-    sent = tape.outgoing(request) if tape else request
-    if sent.body == request.body:
-        return kwargs
-    headers.setdefault("content-type", "application/json")
-    return {**kwargs, "json": None, "data": sent.body, "headers": headers}
-
-
-_begun: ContextVar[list[Take] | None] = ContextVar("replay_begun", default=None)
-_in_aiohttp: ContextVar[bool] = ContextVar("replay_in_aiohttp", default=False)
-
-
-@contextmanager
-def _noting_failures() -> Iterator[None]:
-    """File what is being recorded in this context as failed, if an exception passes."""
-    takes: list[Take] = []
-    token = _begun.set(takes)
-    try:
-        yield
+        yield requests
     except BaseException as error:
-        for take in takes:
-            take.end(error)
+        for asked in requests:
+            if asked.take and not asked.take.is_answered:
+                asked.take.end(error)
         raise
     finally:
-        _begun.reset(token)
+        _asked.reset(token)
+
+
+def begun() -> Take | None:
+    """Give what is being recorded of the last request in this context."""
+    asked = _asked.get()
+    return asked[-1].take if asked else None
+
+
+class Asked:
+    """What is known of one request between vcrpy's calls."""
+
+    __slots__ = ("passes", "played", "take", "tape")
+
+    def __init__(self) -> None:
+        self.passes = False
+        self.played: Interaction | None = None
+        self.take: Take | None = None
+        self.tape: Tape | None = None
+
+    def stream(self) -> Stream | None:
+        """Give the pieces of a played answer, and what broke it; None for one that is whole."""
+        if not (self.tape and self.played and self.played.response):
+            return None
+        response, failure = self.played.response, self.played.failure
+        if len(response.chunks) < 2 and not failure:
+            return None
+        return Stream(self.tape.pieces(response), failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A played answer that comes piece by piece, each after a gap, and breaks by a *failure*."""
+
+    pieces: Iterator[tuple[float, bytes]]
+    failure: Failure | None
 
 
 class RoutedCassette(Cassette):  # type: ignore[misc]
@@ -171,7 +92,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
 
     def __init__(self, route: Route, skipped: tuple[str, ...]) -> None:
         super().__init__(path="replay", record_mode=RecordMode.NEW_EPISODES, skip_patchers=skipped)
-        self._route = route
+        self.route = route
 
     @property
     def write_protected(self) -> bool:
@@ -179,16 +100,16 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
         return False
 
     def filter_request(self, request: VcrRequest) -> VcrRequest | None:
-        """Keep the request as it is; none if no tape wants it: its answer stays a stream."""
-        return None if _state(request).passes else request
+        """Keep the request as it is; none if no tape wants it, or its answer is teed."""
+        return None if asked_of(request).passes or in_aiohttp.get() else request
 
     def can_play_response_for(self, request: VcrRequest) -> bool:
         """Take the recorded answer, if there is one, and hold it until it is asked for."""
-        if _state(request).played or _state(request).take:
-            return _state(request).played is not None
+        state = asked_of(request)
+        if state.played or state.take:
+            return state.played is not None
         sent = model_request(request)
-        tape = self._route(sent)
-        state = _state(request)
+        tape = self.route(sent)
         if tape is None or tape.ignores(sent.url):
             if tape and not tape.records:
                 raise ConnectionRefusedError(f"{sent.url} is not reached under replay")
@@ -201,13 +122,13 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
             request.headers.update(sent.headers)
         state.played = tape.answer(sent)
         state.tape = tape
+        if (noted := _asked.get()) is not None:
+            noted.append(state)
         if state.played is None:
             state.take = tape.take(sent)
             state.take.origin = VcrRequest(
                 request.method, request.uri, request.body, dict(request.headers)
             )
-            if (begun := _begun.get()) is not None:
-                begun.append(state.take)
             _rewrite(request, made, tape.on_the_wire(sent))
         return state.played is not None
 
@@ -217,7 +138,7 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
 
     def play_response(self, request: VcrRequest) -> dict[str, Any]:
         """Give the answer that `can_play_response_for` took."""
-        state = _state(request)
+        state = asked_of(request)
         assert state.played is not None
         assert state.tape is not None
         state.tape.ended(state.played)
@@ -225,21 +146,20 @@ class RoutedCassette(Cassette):  # type: ignore[misc]
 
     def append(self, request: VcrRequest, response: dict[str, Any]) -> None:
         """Record what the real server answered."""
-        take = _state(request).take or self._late_take(request)
+        take = asked_of(request).take or self.late_take(model_request(request))
         if take is None:
             return
         status = response["status"]
-        take.answered(status["code"], _str(status["message"] or ""), _pairs(response["headers"]))
+        answered(take, status["code"], status["message"], response["headers"])
         take.chunk((response.get("body") or {}).get("string") or b"")
         take.end()
 
-    def _late_take(self, request: VcrRequest) -> Take | None:
-        """Follow redirects that the client took by itself: vcrpy tells of each step afterwards."""
-        sent = model_request(request)
-        for take in _begun.get() or ():
-            if not take.is_answered and take.request.url == sent.url:
-                return take
-        tape = self._route(sent)
+    def late_take(self, sent: Request) -> Take | None:
+        """Follow redirects that the client took by itself: it tells of each step afterwards."""
+        for asked in _asked.get() or ():
+            if asked.take and not asked.take.is_answered and asked.take.request.url == sent.url:
+                return asked.take
+        tape = self.route(sent)
         return tape.take(sent) if tape and tape.records and not tape.ignores(sent.url) else None
 
 
@@ -247,35 +167,29 @@ def _rewrite(request: VcrRequest, made: Request, outgoing: Request) -> None:
     """Change what vcrpy's connections are about to send, *made* otherwise; aiohttp's has it."""
     if outgoing == made:
         return
-    if _in_aiohttp.get():
+    if in_aiohttp.get():
         raise NotRewritten(str(made), "aiohttp")
     outgoing = signed_again(outgoing)
     request.uri, request.body = outgoing.url, outgoing.body
     request.headers = dict(outgoing.headers)
 
 
-class _State:
-    """What is known of one request between vcrpy's calls."""
-
-    __slots__ = ("passes", "played", "take", "tape")
-
-    def __init__(self) -> None:
-        self.passes = False
-        self.played: Interaction | None = None
-        self.take: Take | None = None
-        self.tape: Tape | None = None
+def asked_of(request: VcrRequest) -> Asked:
+    """Give what is known of *request*."""
+    asked: Asked | None = getattr(request, "_replay_asked", None)
+    if asked is None:
+        asked = request._replay_asked = Asked()
+    return asked
 
 
-def _state(request: VcrRequest) -> _State:
-    state: _State | None = getattr(request, "_replay_state", None)
-    if state is None:
-        state = request._replay_state = _State()
-    return state
+def answered(take: Take, status: int, reason: str | None, headers: Any) -> None:
+    """Note the head of an answer in the words of a client."""
+    take.answered(status, _str(reason or ""), in_pairs(headers))
 
 
 def model_request(request: VcrRequest) -> Request:
     """Read vcrpy's request as ours."""
-    return Request(request.method, request.uri, _pairs(request.headers), _bytes(request.body))
+    return Request(request.method, request.uri, in_pairs(request.headers), in_bytes(request.body))
 
 
 def vcr_response(played: dict[str, Any]) -> Response:
@@ -287,11 +201,11 @@ def vcr_response(played: dict[str, Any]) -> Response:
     else:
         status = played["status"]
         body = (played.get("body") or {}).get("string")
-    headers = _pairs(played["headers"])
-    return decoded(Response(status["code"], status["message"] or "", headers, _bytes(body)))
+    headers = in_pairs(played["headers"])
+    return decoded(Response(status["code"], status["message"] or "", headers, in_bytes(body)))
 
 
-def _bytes(body: Any) -> bytes:
+def in_bytes(body: Any) -> bytes:
     """Read what a client may pass as a body: aiohttp hands over the object behind `json=`."""
     if body is None:
         return b""
@@ -302,11 +216,11 @@ def _bytes(body: Any) -> bytes:
     if isinstance(body, dict | list):
         return json.dumps(body).encode()
     if hasattr(body, "read"):
-        return _bytes(body.read())
-    return b"".join(_bytes(part) for part in body)
+        return in_bytes(body.read())
+    return b"".join(in_bytes(part) for part in body)
 
 
-def _pairs(headers: Any) -> Headers:
+def in_pairs(headers: Any) -> Headers:
     items = headers.items() if hasattr(headers, "items") else headers
     found: list[tuple[str, str]] = []
     for name, values in items:
@@ -323,7 +237,7 @@ def _str(value: Any) -> str:
 def _vcr_response(interaction: Interaction) -> dict[str, Any]:
     response = interaction.response
     if response is None:
-        raise _error(interaction.failure or Failure("builtins.ConnectionError"))
+        raise raised_again(interaction.failure or Failure("builtins.ConnectionError"))
     return vcr_form(response)
 
 
@@ -336,7 +250,7 @@ def vcr_form(response: Response) -> dict[str, Any]:
     }
 
 
-def _error(failure: Failure) -> Exception:
+def raised_again(failure: Failure) -> Exception:
     """
     Make the recorded exception again, of its own class as far as this process knows it.
 
@@ -354,26 +268,3 @@ def _error(failure: Failure) -> Exception:
     error: Exception = again.__new__(again)
     error.args = (failure.message,)
     return error
-
-
-@contextmanager
-def _window_closed() -> Iterator[None]:
-    """
-    Keep vcrpy from unpatching live classes while it opens a connection.
-
-    It does so because http.client's classes find their base by a module global that vcrpy replaces;
-    as we leave http.client alone, there is nothing to put back.
-    """
-    real = vcr.patch.force_reset
-    originals = (http.client.HTTPConnection, http.client.HTTPSConnection)
-
-    def force_reset() -> AbstractContextManager[None]:
-        now = (http.client.HTTPConnection, http.client.HTTPSConnection)
-        reset: AbstractContextManager[None] = nullcontext() if now == originals else real()
-        return reset
-
-    vcr.patch.force_reset = force_reset
-    try:
-        yield
-    finally:
-        vcr.patch.force_reset = real

@@ -109,10 +109,12 @@ class VcrTape(Tape):
         return None
 
     def keep(self, take: Take, interaction: Interaction) -> None:
-        """Append to the cassette; a request without an answer is not recorded, as in vcrpy."""
+        """Append to the cassette; what failed is not recorded, as in vcrpy."""
         with self._lock:
-            if self._open.pop(take, None) is None or interaction.response is None:
+            if self._open.pop(take, None) is None:
                 return
+        if interaction.failure or not interaction.response:
+            return
         asked = take.origin or _vcr_request(interaction.request)
         with self._cassette_lock:
             self._cassette.append(asked, vcr_form(interaction.response))
