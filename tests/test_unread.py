@@ -312,7 +312,7 @@ def test_a_listing_reads_for_seconds_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Store("episodes/episodes.db") as store:
         for number in range(120):
-            store.add(replace(episode(), id=f"e{number}", recordings=(RUN,)), read=False)
+            store.add(replace(episode(), id=f"e{number}", recordings=episode().recordings[:1]), read=False)
         runner = CliRunner()
 
         for left in (70, 20):
