@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.store import agent_run
@@ -40,6 +40,7 @@ def rows(store):
     return told, store.file.rows("SELECT rowid FROM text_fts WHERE text_fts MATCH 'the'")
 
 
+@settings(max_examples=30)  # two stores each
 @given(st.lists(st.one_of(RECORDINGS, st.just(RUN)), max_size=3))
 def test_what_is_read_later_is_what_is_read_at_once(recordings):
     """To the byte, seals and search included, and it can be loaded in between."""
@@ -310,9 +311,10 @@ def test_a_listing_reads_for_seconds_only(tmp_path, monkeypatch):
 
     monkeypatch.setattr(layers, "_PATIENCE", 0.0)
     monkeypatch.chdir(tmp_path)
+    small = replace(episode(), recordings=episode().recordings[:1])
     with Store("episodes/episodes.db") as store:
         for number in range(120):
-            store.add(replace(episode(), id=f"e{number}", recordings=episode().recordings[:1]), read=False)
+            store.add(replace(small, id=f"e{number}"), read=False)
         runner = CliRunner()
 
         for left in (70, 20):
