@@ -116,6 +116,17 @@ def replayed(tape):
     return Tape(tape.recorded)
 
 
+def twice(script, read):
+    """What *read* makes of what *script* answers, and of that replayed; and the tape."""
+
+    tape = Tape(records=True)
+    with scripted(script) as url:
+        with using(tape):
+            live = read(url)
+        with guarded(), using(replayed(tape)):
+            return live, read(url), tape
+
+
 def name(function):
     return function.__name__
 
@@ -362,12 +373,7 @@ def test_a_broken_stream_breaks_again(script, read):
         except (requests.RequestException, urllib3.exceptions.HTTPError, aiohttp.ClientError) as e:
             return b"".join(pieces), type(e).__name__, str(e)
 
-    tape = Tape(records=True)
-    with scripted(script) as url:
-        with using(tape):
-            live = broken(url)
-        with guarded(), using(replayed(tape)):
-            again = broken(url)
+    live, again, tape = twice(script, broken)
 
     assert live == again is not None
     assert tape.recorded[0].failure is not None
@@ -482,12 +488,7 @@ def test_compressed_streams_are_kept_readable(by):
             connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
         connection.sendall(b"0\r\n\r\n")
 
-    tape = Tape(records=True)
-    with scripted(script) as url:
-        with using(tape):
-            live = read(url)
-        with guarded(), using(replayed(tape)):
-            again = read(url)
+    live, again, tape = twice(script, read)
 
     assert live == again == LINES
     assert [c.size for c in tape.recorded[0].response.chunks] == [len(line) for line in LINES]
@@ -586,12 +587,8 @@ def botocore_headers(url):
 def test_headers_are_what_they_were(headers):
     """Also those that come twice, or are no ASCII."""
 
-    tape = Tape(records=True)
-    with scripted(plain(b"x", b"x-it: 1", b"x-it: \xc3\xa9", b"connection: close")) as url:
-        with using(tape):
-            live = headers(url)
-        with guarded(), using(replayed(tape)):
-            again = headers(url)
+    script = plain(b"x", b"x-it: 1", b"x-it: \xc3\xa9", b"connection: close")
+    live, again, _ = twice(script, headers)
 
     assert live == again
     assert live.getlist("x-it") == ["1", "\u00c3\u00a9"]

@@ -11,7 +11,7 @@ from unittest import mock
 from aiohttp import ClientResponse, ClientSession, RequestInfo, StreamReader
 from vcr.stubs.aiohttp_stubs import MockClientResponse, vcr_request
 
-from replay.cassettes.tape import Take
+from replay.cassettes.tape import Take, pause_async
 from replay.cassettes.vcr_bridge import (
     Route,
     RoutedCassette,
@@ -187,8 +187,7 @@ class _Played(_Pulled):
     async def _wait(self, func_name: str) -> None:  # noqa: ARG002 - as aiohttp calls it
         if self._due:
             gap, data = self._due
-            if gap:
-                await asyncio.wait([asyncio.Future()], timeout=gap)
+            await pause_async(gap)
             self.feed_data(data)
             self._due = next(self._pieces, None)
         elif self._failure:

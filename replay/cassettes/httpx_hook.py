@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
 from replay.cassettes.signing import signed_again
-from replay.cassettes.tape import Take, Tape
+from replay.cassettes.tape import Take, Tape, pause, pause_async
 from replay.model import Failure, Interaction, Request
 
 Route = Callable[[Request], Tape | None]
@@ -206,15 +205,13 @@ class _Streams:
 
             def __iter__(self) -> Iterator[bytes]:
                 for gap, data in self._pieces():
-                    if gap:
-                        threading.Event().wait(gap)  # not time.sleep: a pinned clock owns it
+                    pause(gap)
                     yield data
                 self._finish()
 
             async def __aiter__(self) -> AsyncIterator[bytes]:
                 for gap, data in self._pieces():
-                    if gap:
-                        await asyncio.wait([asyncio.Future()], timeout=gap)
+                    await pause_async(gap)
                     yield data
                 self._finish()
 

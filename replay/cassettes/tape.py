@@ -346,11 +346,8 @@ class Take:
         """Note a piece of the body, as and when it arrived; or what *continues* the last one."""
         if self._done or not data or not self._tape.holds(len(data)):
             return
-        last = self._chunks[-1:] if continues else []
-        size = sum(chunk.size for chunk in last) + len(data)
-        self._chunks[len(self._chunks) - len(last) :] = [
-            Chunk(size, self._tape.since(self._started))
-        ]
+        before = self._chunks.pop().size if continues and self._chunks else 0
+        self._chunks.append(Chunk(before + len(data), self._tape.since(self._started)))
         self._data.append(bytes(data))
 
     def forget(self) -> None:
@@ -387,6 +384,20 @@ class Take:
             return None
         body = b"".join(self._data)
         return decoded(replace(self._response, body=body, chunks=tuple(self._chunks)))
+
+
+def pause(seconds: float) -> None:
+    """Wait for a piece of a played response; not by time.sleep, which a pinned clock owns."""
+    if seconds:
+        threading.Event().wait(seconds)
+
+
+async def pause_async(seconds: float) -> None:
+    """Wait as `pause` does, in an event loop."""
+    import asyncio  # only where the program has one
+
+    if seconds:
+        await asyncio.wait([asyncio.Future()], timeout=seconds)
 
 
 def failure(error: BaseException) -> Failure:

@@ -8,7 +8,6 @@ do that know of no other, gets it from vcrpy.
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 
 from vcr.stubs import VCRHTTPResponse
 
-from replay.cassettes.tape import Take
+from replay.cassettes.tape import Take, pause
 from replay.cassettes.vcr_bridge import Stream, answered, asked_of, noting, raised_again
 from replay.cassettes.vcr_patch import vcr
 
@@ -182,8 +181,7 @@ class _Played(VCRHTTPResponse):  # type: ignore[misc]
             gap, piece = next(self._stream.pieces, (0.0, None))
             if piece is None:
                 return self.read(amt)
-            if gap:
-                threading.Event().wait(gap)  # not time.sleep: a pinned clock owns it
+            pause(gap)
             self._end += len(piece)
         return self.read(left if amt is None or amt < 0 else min(amt, left))
 
